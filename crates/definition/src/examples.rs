@@ -89,7 +89,11 @@ fn run_event(
         .and_then(|key| text_of(&event.record, key))
         .unwrap_or_default();
     let at = event.at.as_ref().map(|at| at.value.0 / 1000);
-    driver.send(input, &key, event.record.to_json().to_string().as_bytes(), at);
+    let key = event.key.as_ref().map_or(key, |key| text_of_node(&key.value.0));
+    let json = event.record.to_json().to_string();
+    let value = (!matches!(event.record.value, NodeValue::Null)).then_some(json.as_bytes());
+    let topic = &compiled.inputs[input].topic;
+    driver.broker.produce(topic, Some(key.as_bytes()), value, at);
     driver.run().map_err(|error| error.to_string())?;
     if let Some(record) = driver.dead_letters().get(dead_letters) {
         return Ok(Some(EventResult::DeadLetter {
@@ -140,9 +144,13 @@ fn text_of(record: &Node, key: &str) -> Option<String> {
         return None;
     };
     let (_, node) = entries.iter().find(|(name, _)| name.name == key)?;
+    Some(text_of_node(node))
+}
+
+fn text_of_node(node: &Node) -> String {
     match node.to_json() {
-        serde_json::Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+        serde_json::Value::String(text) => text,
+        other => other.to_string(),
     }
 }
 

@@ -74,7 +74,7 @@ impl Compiled {
         let mut inputs = Vec::new();
         for (index, input) in self.inputs.iter().enumerate() {
             let fields = self.input_fields(index, secret)?;
-            let decoder = decoder(input, &fields, schemas)?;
+            let decoder = self.with_key(index, decoder(input, &fields, schemas)?, secret)?;
             inputs.push(InputTopic {
                 topic: input.topic.clone(),
                 decoder,
@@ -93,7 +93,7 @@ impl Compiled {
         for (index, input) in self.inputs.iter().enumerate() {
             let fields = self.input_fields(index, secret)?;
             let key = self.key_rule(index, &fields, secret);
-            let decoder = Arc::new(move || InputDecoder::json(&fields));
+            let decoder = self.with_key(index, Arc::new(move || InputDecoder::json(&fields)), secret)?;
             inputs.push(InputTopic {
                 topic: input.topic.clone(),
                 decoder,
@@ -101,6 +101,19 @@ impl Compiled {
             });
         }
         Ok(self.topology_of(inputs, DecisionFormat::Json))
+    }
+
+    /// Decoders that read keys as well, if the input is a table: a record without a value deletes the row of its key.
+    fn with_key(&self, input: usize, decoder: Decoders, secret: Option<&[u8]>) -> Result<Decoders, FieldError> {
+        let (plan, settings) = (&self.plan.inputs[input], &self.inputs[input]);
+        let key = settings.fields.iter().find(|field| field.slot == plan.id);
+        let Some(key) = key.filter(|_| plan.rows.is_some()) else {
+            return Ok(decoder);
+        };
+        let derived = settings.derived.iter().filter(|derived| derived.from == key.slot);
+        let field = InputFields::new(vec![key.clone()], secret.map(Pseudonymizer::new))?;
+        let field = field.deriving(derived.cloned().collect());
+        Ok(Arc::new(move || decoder().with_key(&field)))
     }
 
     /// What the records of an input must be keyed by, if the first stage reads its topic itself.

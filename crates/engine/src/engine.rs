@@ -1,7 +1,7 @@
 //! The step until the decision: admit an event, apply it to the state of each stage.
 
 use crate::event::Event;
-use crate::plan::{EVENT_ID, EVENT_TIME, InputKind, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
+use crate::plan::{EVENT_ID, EVENT_TIME, InputKind, InputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT};
 use crate::stream_time::StreamTime;
 use compact_str::{CompactString, ToCompactString};
 use riskstream_events::{Flags, ReasonCode, Rejection, Row, Slot, Value, key_of_parts, write_key};
@@ -57,47 +57,89 @@ impl Engine {
     /// future or before `min_time`, or a number that no aggregate can hold.
     pub fn admit(&self, input: u8, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
         let plan = &self.plan.inputs[usize::from(input)];
-        row[EVENT_ID] = match &row[plan.id] {
-            Value::Text(id) if !id.is_empty() => Value::Text(id.clone()),
-            Value::Int(id) => Value::Text(id.to_compact_string()),
-            _ => return Err(self.missing(plan.id)),
-        };
-        let written_at = written_at.map(|ms| ms.saturating_mul(1000));
-        row[WRITTEN_AT] = written_at.map_or(Value::Null, Value::Timestamp);
+        self.identify(plan, written_at, row)?;
         let Value::Timestamp(time) = row[plan.event_time] else {
             return Err(self.missing(plan.event_time));
         };
         row[EVENT_TIME] = Value::Timestamp(time);
-        for key in &plan.computed_keys {
-            row[key.slot] = key_of_parts(key.parts.iter().map(|part| part.evaluate(row)));
-        }
+        compute_keys(plan, row);
         if let Some(slot) = plan.required.iter().find(|slot| row[**slot].is_null()) {
             return Err(self.missing(*slot));
         }
         if !plan.any_of.is_empty() && plan.any_of.iter().all(|slot| row[*slot].is_null()) {
             return Err(self.without_key(&plan.any_of));
         }
-        if plan.min_time.is_some_and(|min_time| time < min_time) {
-            let detail = format!(
-                "`{}` lies before the input's `min_time`; a number may be in another `unit`",
-                self.name(plan.event_time)
-            );
-            return Err(Rejection::new(ReasonCode::PastEventTime, detail));
-        }
-        let limit = written_at.map(|written_at| written_at.saturating_add(self.plan.max_future));
-        if limit.is_some_and(|limit| time > limit) {
-            let detail = format!(
-                "`{}` lies further than max_future after the record's timestamp",
-                self.name(plan.event_time)
-            );
-            return Err(Rejection::new(ReasonCode::FutureEventTime, detail));
-        }
+        self.check_time(plan, row)?;
         for &(slot, precision) in &plan.numbers {
             if let Some(number) = row[slot].as_number() {
                 self.check_number(slot, number, precision)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether a decoded row of a table deletes the one of its key.
+    pub fn deletes(&self, input: u8, row: &Row) -> bool {
+        let rows = self.plan.inputs[usize::from(input)].rows.as_ref();
+        let deletion = rows.and_then(|rows| rows.deletion.as_ref());
+        deletion.is_some_and(|deletion| deletion.evaluate(row) == Value::Bool(true))
+    }
+
+    /// Makes of a row of a table, of which only the key needs a value, the deletion of the row of its key: a row without any
+    /// column. It holds from its event time on; one that has none, as a record without a value, from `written_at` on.
+    ///
+    /// # Errors
+    /// There is no key, or no time; or the time is in the future or before `min_time`.
+    pub fn admit_deletion(&self, input: u8, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
+        let plan = &self.plan.inputs[usize::from(input)];
+        self.identify(plan, written_at, row)?;
+        row[EVENT_TIME] = match (&row[plan.event_time], &row[WRITTEN_AT]) {
+            (time @ Value::Timestamp(_), _) | (_, time @ Value::Timestamp(_)) => time.clone(),
+            _ => return Err(self.missing(plan.event_time)),
+        };
+        for column in plan.rows.iter().flat_map(|rows| &rows.columns) {
+            row[*column] = Value::Null;
+        }
+        compute_keys(plan, row);
+        if let Some(key) = plan.computed_keys.iter().find(|key| row[key.slot].is_null()) {
+            return Err(self.missing(key.slot));
+        }
+        self.check_time(plan, row)
+    }
+
+    /// Fills in the id and the record's timestamp.
+    fn identify(&self, plan: &InputPlan, written_at: Option<i64>, row: &mut Row) -> Result<(), Rejection> {
+        row[EVENT_ID] = match &row[plan.id] {
+            Value::Text(id) if !id.is_empty() => Value::Text(id.clone()),
+            Value::Int(id) => Value::Text(id.to_compact_string()),
+            _ => return Err(self.missing(plan.id)),
+        };
+        row[WRITTEN_AT] = written_at.map_or(Value::Null, |ms| Value::Timestamp(ms.saturating_mul(1000)));
+        Ok(())
+    }
+
+    /// Refuses an event time that cannot be meant.
+    fn check_time(&self, plan: &InputPlan, row: &Row) -> Result<(), Rejection> {
+        let (Value::Timestamp(time), written_at) = (&row[EVENT_TIME], &row[WRITTEN_AT]) else {
+            return Ok(());
+        };
+        if plan.min_time.is_some_and(|min_time| *time < min_time) {
+            let detail = format!(
+                "`{}` lies before the input's `min_time`; a number may be in another `unit`",
+                self.name(plan.event_time)
+            );
+            return Err(Rejection::new(ReasonCode::PastEventTime, detail));
+        }
+        match written_at {
+            Value::Timestamp(written_at) if *time > written_at.saturating_add(self.plan.max_future) => {
+                let detail = format!(
+                    "`{}` lies further than max_future after the record's timestamp",
+                    self.name(plan.event_time)
+                );
+                Err(Rejection::new(ReasonCode::FutureEventTime, detail))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses a field's number that no aggregate can hold.
@@ -195,15 +237,15 @@ impl Engine {
     }
 
     /// Whether the event goes to `stage`. Every event goes to the first one; to a later one every transaction does, and so do
-    /// labels that a feature there or later uses, and other events with the key of an entity there or later whose features
-    /// use them.
+    /// labels that a feature there or later uses, and other events and rows with the key of an entity there or later whose
+    /// features use them.
     pub fn travels(&self, stage: usize, event: &Event) -> bool {
         let input = usize::from(event.input);
         stage == 0
             || match self.plan.kind(event.input) {
                 InputKind::Transactions => true,
                 InputKind::Labels => self.plan.stages[stage].keys[input].is_some(),
-                InputKind::Events => {
+                InputKind::Events | InputKind::Table => {
                     let mut keys = self.plan.stages[stage..].iter().filter_map(|stage| stage.keys[input]);
                     keys.any(|slot| !event.row[slot].is_null())
                 }
@@ -248,6 +290,13 @@ impl Engine {
 pub fn unknown_transaction() -> Rejection {
     let why = "the label's transaction is not in this state: never seen, or longer ago than is kept";
     Rejection::new(ReasonCode::UnknownTransaction, why)
+}
+
+/// Fills in the keys that are computed from fields.
+fn compute_keys(plan: &InputPlan, row: &mut Row) {
+    for key in &plan.computed_keys {
+        row[key.slot] = key_of_parts(key.parts.iter().map(|part| part.evaluate(row)));
+    }
 }
 
 /// Evaluates the expressions in order, each into its slot: a later one may read what an earlier one gave.

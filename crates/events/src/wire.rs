@@ -5,6 +5,7 @@ use crate::framing::{self, PREFIX_BYTES, SchemaReference, schema_in_header};
 use crate::input::InputFields;
 use crate::json::JsonDecoder;
 use crate::reason::{DecodeError, ReasonCode, Rejection};
+use crate::record_key::text_of;
 use crate::value::Row;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub trait SchemaSource: Send {
 pub struct InputDecoder {
     format: Format,
     max_bytes: usize,
+    /// For records without a value: the one field that their keys are.
+    key: Option<Box<InputFields>>,
 }
 
 enum Format {
@@ -74,7 +77,33 @@ impl InputDecoder {
         InputDecoder {
             format,
             max_bytes: MAX_RECORD_BYTES,
+            key: None,
         }
+    }
+
+    /// Decodes keys of records as well: `field` is the first of these fields, others are derived from it.
+    pub fn with_key(self, field: &InputFields) -> Self {
+        InputDecoder {
+            key: Some(Box::new(field.clone())),
+            ..self
+        }
+    }
+
+    /// Resets `row` and stores the key of a record in its field: see [`InputDecoder::with_key`].
+    ///
+    /// # Errors
+    /// The bytes are no key, or no value of the field.
+    pub fn decode_key(&self, key: Option<&[u8]>, row: &mut Row) -> Result<(), Rejection> {
+        let missing = |detail: &str| Rejection::new(ReasonCode::MissingKey, detail);
+        let Some(field) = &self.key else {
+            return Err(missing("keys are not read"));
+        };
+        let key = key.ok_or_else(|| missing("the record has no value and no key: it deletes no row"))?;
+        let is_framed = matches!(self.format, Format::AvroRegistry(_));
+        let text = text_of(key, is_framed).ok_or_else(|| missing("the record's key cannot be read as one value"))?;
+        field.reset(row);
+        field.set_text(0, &text, row)?;
+        field.finish(row)
     }
 
     /// Resets `row` and stores the fields of the record in `bytes`.

@@ -62,6 +62,8 @@ pub(crate) enum DerivedKind {
     Last,
     /// The newest k values.
     LastK(usize),
+    /// What the newest entry has in the column, and its time.
+    Row,
     /// How often each value occurs.
     Distinct,
     /// How often each value occurs, ordered by frequency.
@@ -77,6 +79,8 @@ pub(crate) enum DerivedKind {
 pub(crate) enum DerivedRead {
     /// The value, or the list of values.
     Values,
+    /// What the newest row says, if it is not later than the transaction.
+    Row,
     /// Seconds from the kept time to the transaction.
     TimeSince,
     /// How many different values there are.

@@ -1,7 +1,7 @@
 //! Compiles an [`EntitySpec`].
 
 use crate::accumulator::{Accumulator, DerivedKind};
-use crate::aggregation::Operand;
+use crate::aggregation::{Aggregation, Operand};
 use crate::cell::Form;
 use crate::check::check;
 use crate::encode::VERSION;
@@ -88,6 +88,11 @@ impl<'a> Compiler<'a> {
                 event_time: input.event_time,
                 id: input.id.filter(|_| completes || self.spec.dedupe > 0),
                 is_used: index == 0 || self.spec.features.iter().any(|f| usize::from(f.input) == index),
+                is_of_rows: self
+                    .spec
+                    .features
+                    .iter()
+                    .any(|feature| usize::from(feature.input) == index && feature.aggregation == Aggregation::Row),
                 forgets_ids: !completes,
                 conditions: Vec::new(),
                 numbers: Vec::new(),

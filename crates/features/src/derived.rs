@@ -49,7 +49,7 @@ impl Derived {
     /// An entry enters after all others.
     #[inline]
     pub(crate) fn add_newest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
-        if self.is_valid() && entry.meets(layout.mask) {
+        if self.is_valid() && layout.admits(entry) {
             self.current.add(layout, ordinal, entry);
         }
     }
@@ -57,7 +57,7 @@ impl Derived {
     /// The oldest entry leaves, or moves into the base.
     #[inline]
     pub(crate) fn remove_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
-        if !entry.meets(layout.mask) {
+        if !layout.admits(entry) {
             return;
         }
         if let Some(base) = &mut self.base {
@@ -89,7 +89,7 @@ impl Derived {
     ) {
         if !self.current.is_multiset() {
             self.outdate();
-        } else if self.is_valid() && entry.meets(layout.mask) {
+        } else if self.is_valid() && layout.admits(entry) {
             self.validity = change(&mut self.current, layout, 0, entry);
         }
     }
@@ -99,25 +99,39 @@ impl Derived {
         if !self.current.is_multiset() {
             self.outdate();
         }
-        if let Some(base) = self.base.as_mut().filter(|_| entry.meets(layout.mask)) {
+        if let Some(base) = self.base.as_mut().filter(|_| layout.admits(entry)) {
             base.add(layout, ordinal, entry);
         }
     }
 
+    /// Takes over a row that is too old for the log, if it is the newest of those before the edges. Gives whether it is.
+    pub(crate) fn settle(&mut self, layout: &DerivedLayout, entry: Entry<'_>) -> bool {
+        let Some(base @ Summary::Row(_)) = &mut self.base else {
+            return false;
+        };
+        if matches!(base, Summary::Row(Some((time, _))) if *time > entry.time()) {
+            return false;
+        }
+        base.add(layout, 0, entry);
+        self.outdate();
+        true
+    }
+
     /// Whether it is rebuilt from the newest entry backwards.
     pub(crate) fn looks_back(&self) -> bool {
-        matches!(self.current, Summary::Last(_) | Summary::LastK(_))
+        matches!(self.current, Summary::Last(_) | Summary::LastK(_) | Summary::Row(_))
     }
 
     /// While it is rebuilt backwards: an entry before all others except those of the base.
     pub(crate) fn add_oldest(&mut self, layout: &DerivedLayout, ordinal: u64, entry: Entry<'_>) {
-        if !entry.meets(layout.mask) {
+        if !layout.admits(entry) {
             return;
         }
-        let value = (ordinal, entry.cell(layout.column));
+        let value = || (ordinal, entry.cell(layout.column));
         match &mut self.current {
-            Summary::Last(last) => *last = Some(value),
-            Summary::LastK(cells) => cells.push_front(value),
+            Summary::Last(last) => *last = Some(value()),
+            Summary::LastK(cells) => cells.push_front(value()),
+            Summary::Row(row) => *row = Some(layout.row(entry)),
             _ => unreachable!("only last values look back"),
         }
     }
@@ -135,6 +149,7 @@ impl Derived {
         };
         match (current, base) {
             (Summary::Last(last @ None), Summary::Last(before)) => last.clone_from(before),
+            (Summary::Row(row @ None), Summary::Row(before)) => row.clone_from(before),
             (Summary::LastK(cells), Summary::LastK(before)) => {
                 let DerivedKind::LastK(k) = layout.kind else { return };
                 for cell in before.iter().rev().take(k.saturating_sub(cells.len())) {

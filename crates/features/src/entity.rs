@@ -22,9 +22,12 @@ pub struct Applied {
     /// Whether its id was in the log already. Nothing changed then, and the features are those of the entry with this id.
     pub duplicate: bool,
     /// Whether it is too late to be inserted, and some feature uses events of its input. The features are as of its own time,
-    /// as far as entries reach back.
+    /// as far as entries reach back. A row of an input whose features are [`Aggregation::Row`](crate::Aggregation::Row) is too
+    /// late only if another one has taken its place before the oldest time that counts: rows hold until the next one, however
+    /// old they are.
     pub too_late: bool,
-    /// Whether it is a transaction, and a later one of the entity was applied before it.
+    /// Whether it is a transaction, and a later one of the entity was applied before it; or a row, and a transaction of the
+    /// entity from which on it holds was applied before it.
     pub overtaken: bool,
     /// Whether a feature aggregates a number of it that is NaN, infinite or too large for sums, and therefore left out as a
     /// null is, or so small that its precision rounds it to 0.
@@ -95,7 +98,8 @@ impl Entity {
             stream = stream.max(time);
         }
         let late_by = event.stream_time.saturating_sub(time).max(0);
-        let overtaken = event.is_transaction() && time < self.newest;
+        let is_row = features.inputs[usize::from(event.input)].is_of_rows;
+        let overtaken = (event.is_transaction() && time < self.newest) || (is_row && time <= self.newest);
         let (mut logs, mut rest) = self.split(context);
         if let Some(first) = first(&mut logs, event, stream)? {
             if event.is_transaction() {
@@ -107,7 +111,17 @@ impl Entity {
                 ..Applied::default()
             });
         }
-        if time < stream.saturating_sub(features.lateness) {
+        if is_row && time < stream.saturating_sub(features.horizon()) {
+            let is_newest = rest.settle_row(&mut logs, event, stream)?;
+            return Ok(Applied {
+                late_by,
+                inserted: is_newest,
+                too_late: !is_newest,
+                overtaken,
+                ..Applied::default()
+            });
+        }
+        if !is_row && time < stream.saturating_sub(features.lateness) {
             if event.is_transaction() {
                 rest.evaluate_apart(&mut logs, stream, event.entry, row)?;
             }
@@ -292,6 +306,17 @@ impl EntityParts<'_> {
             return self.settle(logs);
         }
         self.windows.advance(logs, self.settled(logs), None)
+    }
+
+    /// Takes over a row that is older than any event that may still come: all such rows but the newest are of no use. Gives
+    /// whether it is the newest.
+    fn settle_row(&mut self, logs: &mut Logs<'_>, event: Incoming<'_>, stream: i64) -> Result<bool, StateError> {
+        // Rows in the log that are as old have to be settled first.
+        *self.stream = stream;
+        self.windows.advance(logs, self.settled(logs), None)?;
+        Ok(self
+            .windows
+            .settle(logs.features, usize::from(event.input), event.entry))
     }
 
     /// Writes the features as of the moment that the windows lie at.

@@ -49,7 +49,7 @@ impl Entry<'_> {
 }
 
 /// A buffer for encoding or decoding an entry. Its memory is reused.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct EntryBuffer {
     pub(crate) words: Vec<i64>,
     pub(crate) texts: Vec<Option<CompactString>>,

@@ -19,6 +19,7 @@ use riskstream_events::{Row, Value};
 use std::sync::Arc;
 
 /// See the module.
+#[derive(Clone)]
 pub struct EntityHistory {
     features: Arc<EntityFeatures>,
     /// By input, in order of event time; events of equal time in order of arrival.
@@ -26,6 +27,7 @@ pub struct EntityHistory {
 }
 
 /// An event as it entered the state.
+#[derive(Clone)]
 struct StoredEvent {
     id: CompactString,
     entry: EntryBuffer,
@@ -169,7 +171,7 @@ impl EntityHistory {
 
     /// The time through which events have settled in an unlimited window.
     fn settled(&self, spec: &FeatureSpec, point: &EvaluationPoint<'_>) -> i64 {
-        let horizon = self.features.lateness.max(self.features.dedupe);
+        let horizon = self.features.horizon();
         point.stream.saturating_sub(horizon + spec.delay + 1)
     }
 

@@ -2,7 +2,8 @@
 //! their edges lie, which accumulators they keep, and how a feature is read off them.
 
 use crate::accumulator::{DerivedKind, DerivedRead, SumsRead};
-use crate::cell::Form;
+use crate::cell::{Cell, Form};
+use crate::entry::Entry;
 use crate::precision::Precision;
 use crate::spec::EntitySpec;
 use riskstream_events::{Slot, Value};
@@ -35,6 +36,8 @@ pub(crate) struct InputLayout {
     pub(crate) id: Option<Slot>,
     /// Whether a feature, or completion, uses this input: only then is its log worth prefetching.
     pub(crate) is_used: bool,
+    /// Whether its entries are rows, of which the newest holds: see [`Aggregation::Row`](crate::Aggregation::Row).
+    pub(crate) is_of_rows: bool,
     /// Whether ids of entries older than the dedupe horizon may be dropped.
     pub(crate) forgets_ids: bool,
     /// Condition i is bit i of an entry's flags.
@@ -210,13 +213,27 @@ impl LinearKind {
 /// An accumulator that can be rebuilt from the log at any time. It is not stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct DerivedLayout {
-    /// Entries count if they have all these flags.
+    /// Entries count if they have all these flags. Of rows all count: the flag says whether one has a value.
     pub(crate) mask: u64,
     /// Where entries keep the value; the event time if no value is aggregated.
     pub(crate) column: Column,
     /// The unit of the column.
     pub(crate) precision: Precision,
     pub(crate) kind: DerivedKind,
+}
+
+impl DerivedLayout {
+    /// Whether an entry counts.
+    #[inline]
+    pub(crate) fn admits(&self, entry: Entry<'_>) -> bool {
+        entry.meets(self.mask) || matches!(self.kind, DerivedKind::Row)
+    }
+
+    /// A row's time, and what it has in the column.
+    pub(crate) fn row(&self, entry: Entry<'_>) -> (i64, Option<Cell>) {
+        let cell = entry.meets(self.mask).then(|| entry.cell(self.column));
+        (entry.time(), cell)
+    }
 }
 
 /// A feature: how its value is read, and the slot that it is written to.
@@ -270,6 +287,11 @@ impl EntityFeatures {
     /// How many windows an entity has: features over the same entries share one.
     pub fn windows(&self) -> usize {
         self.windows.len()
+    }
+
+    /// How far behind stream time an event may be that enters a log, and an id that is recognised.
+    pub(crate) fn horizon(&self) -> i64 {
+        self.lateness.max(self.dedupe)
     }
 
     /// Identifies the layout of the state's bytes: state written under another fingerprint cannot be read. It does not

@@ -39,6 +39,7 @@ pub(crate) fn read(features: &EntityFeatures, windows: &Windows, output: &Output
             let summary = &windows.derived[window.derived_at + index].current;
             match read {
                 DerivedRead::Values => summary.values(layout, form),
+                DerivedRead::Row => row_value(summary, form, as_of),
                 DerivedRead::TimeSince => time_since(summary, as_of),
                 DerivedRead::Decayed => {
                     let end = features.edges[window.hi].bound(as_of.time, as_of.stream);
@@ -47,6 +48,14 @@ pub(crate) fn read(features: &EntityFeatures, windows: &Windows, output: &Output
                 _ => of_multiset(summary, form, read),
             }
         }
+    }
+}
+
+/// What the newest row says. A transaction that came so late that rows of its time are no longer known does not see a later one.
+fn row_value(summary: &Summary, form: Form, as_of: AsOf) -> Option<Value> {
+    match summary {
+        Summary::Row(Some((time, Some(cell)))) if *time <= as_of.time => Some(form.of_cell(cell)),
+        _ => None,
     }
 }
 

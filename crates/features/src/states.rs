@@ -133,7 +133,8 @@ impl EntityStates {
         let applied = cached.entity.apply(context, event, row);
         let mut applied = cached.noting_failure(applied)?;
         applied.inexact = self.incoming.is_inexact;
-        if applied.inserted && !cached.changed {
+        // A row that is too late has moved the entity to its stream time, too.
+        if (applied.inserted || layout.is_of_rows) && !cached.changed {
             cached.changed = true;
             self.changed.push(index);
         }

@@ -26,6 +26,8 @@ pub(crate) enum Summary {
     Last(Option<(u64, Cell)>),
     /// Last k values, newest last.
     LastK(VecDeque<(u64, Cell)>),
+    /// The time of the newest entry, and what it has in the column.
+    Row(Option<(i64, Option<Cell>)>),
     /// How often each value occurs.
     Distinct(HashMap<Cell, u32>),
     /// How often each value occurs, in order of frequency.
@@ -94,6 +96,7 @@ impl Summary {
             DerivedKind::FirstK(_) => Summary::FirstK(VecDeque::new()),
             DerivedKind::Last => Summary::Last(None),
             DerivedKind::LastK(_) => Summary::LastK(VecDeque::new()),
+            DerivedKind::Row => Summary::Row(None),
             DerivedKind::Distinct => Summary::Distinct(HashMap::default()),
             DerivedKind::Frequencies => Summary::Frequencies(Frequencies::default()),
             DerivedKind::Sorted => Summary::Sorted(Sorted::default()),
@@ -115,6 +118,7 @@ impl Summary {
         match self {
             Summary::First(first) => first.is_some(),
             Summary::Last(last) => last.is_some(),
+            Summary::Row(row) => row.is_some(),
             Summary::FirstK(cells) => matches!(layout.kind, DerivedKind::FirstK(k) if cells.len() >= k),
             Summary::LastK(cells) => matches!(layout.kind, DerivedKind::LastK(k) if cells.len() >= k),
             _ => false,
@@ -151,6 +155,11 @@ impl Summary {
                     cells.pop_front();
                 }
                 cells.push_back((ordinal, entry.cell(layout.column)));
+            }
+            Summary::Row(row) => {
+                if row.as_ref().is_none_or(|&(time, _)| time <= entry.time()) {
+                    *row = Some(layout.row(entry));
+                }
             }
             Summary::Distinct(counts) => *counts.entry(entry.cell(layout.column)).or_insert(0) += 1,
             Summary::Frequencies(frequencies) => frequencies.add(entry.cell(layout.column)),
@@ -209,7 +218,7 @@ impl Summary {
                 return Validity::of_removal(frequencies.remove(entry.cell(layout.column)));
             }
             Summary::Sorted(sorted) => return Validity::of_removal(sorted.remove(word(layout, entry))),
-            Summary::Best(_) | Summary::Decayed(_) => {
+            Summary::Best(_) | Summary::Decayed(_) | Summary::Row(_) => {
                 unreachable!("no entry leaves an unlimited window")
             }
         }
@@ -257,6 +266,16 @@ impl Summary {
                 put_unsigned(out, cells.len() as u64);
                 cells.iter().for_each(|(_, cell)| encode_cell(cell, out));
             }
+            Summary::Row(row) => match row {
+                None => out.push(0),
+                Some((time, cell)) => {
+                    out.push(1 + u8::from(cell.is_some()));
+                    put_signed(out, *time);
+                    if let Some(cell) = cell {
+                        encode_cell(cell, out);
+                    }
+                }
+            },
             Summary::Decayed(decay) => {
                 out.push(u8::from(decay.sum.is_some()));
                 if let Some((sum, at)) = decay.sum {
@@ -289,6 +308,13 @@ impl Summary {
                 *cells = (0..count)
                     .map(|_| Ok((0, decode_cell(reader)?)))
                     .collect::<Result<VecDeque<_>, _>>()?;
+            }
+            Summary::Row(row) => {
+                *row = match reader.byte()? {
+                    0 => None,
+                    1 => Some((reader.signed()?, None)),
+                    _ => Some((reader.signed()?, Some(decode_cell(reader)?))),
+                };
             }
             Summary::Decayed(decay) => {
                 *decay = Decay::default();

@@ -327,6 +327,17 @@ impl Windows {
         }
     }
 
+    /// Takes over a row that is too old for the log: see [`Derived::settle`].
+    pub(crate) fn settle(&mut self, features: &EntityFeatures, input: usize, entry: Entry<'_>) -> bool {
+        let mut is_newest = false;
+        for layout in features.windows.iter().filter(|layout| layout.input == input) {
+            for (layout, derived) in self.derived(layout) {
+                is_newest |= derived.settle(layout, entry);
+            }
+        }
+        is_newest
+    }
+
     /// Adds an entry that is not in the log; [`Windows::uncount`] must follow.
     pub(crate) fn count(&mut self, features: &EntityFeatures, entry: Entry<'_>) {
         for (index, edge) in features.edges.iter().enumerate() {

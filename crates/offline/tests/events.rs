@@ -1,4 +1,4 @@
-//! Other events in files: a backfill over payments, labels and logins equals the service, to the last bit.
+//! Other events and tables in files: a backfill over payments, labels, logins and rows equals the service, to the last bit.
 mod common;
 mod random;
 
@@ -33,6 +33,19 @@ inputs:
     id: id
     event_time: time
     fields: {id: int, time: timestamp, card: {type: text, personal: true}, shop: int, device: text, tries: int}
+  limits:
+    kind: table
+    topic: limits
+    key: card
+    event_time: time
+    fields: {card: {type: text, personal: true}, time: timestamp, limit: float, opened: timestamp}
+  levels:
+    kind: table
+    topic: levels
+    key: shop
+    event_time: time
+    delete_when: level == 0
+    fields: {shop: int, time: timestamp, level: int, name: text}
 entities:
   card: {key: card, lateness: 1h, dedupe: 1h}
   region: {key: amount_key, lateness: 1h}
@@ -46,6 +59,11 @@ features:
   devices: {entity: card, distinct: device, of: logins, window: 1d, when: tries > 1}
   at_shop: {entity: shop, count: logins, window: 2h}
   since: {entity: shop, time_since_last: logins}
+  limit_now: {expression: limits.limit}
+  above: {entity: shop, count: transactions, window: 7d, when: amount > limits.limit}
+  age: {expression: (event_time - limits.opened).getSeconds()}
+  level_now: {expression: levels.level}
+  name_now: {expression: levels.name}
 personal_data: {key_env: KEY}
 outputs: {decisions: decisions, dead_letters: dead-letters}
 ";
@@ -64,9 +82,9 @@ fn pipeline() -> Compiled {
 
 /// Payments, labels and logins in event-time order, three of each a minute at the same time. Some logins come twice, and some lack
 /// the card or the shop.
-fn records() -> [Vec<KeyedLine>; 3] {
+fn records() -> [Vec<KeyedLine>; 5] {
     let mut random = Random(5);
-    let mut all = [Vec::new(), Vec::new(), Vec::new()];
+    let mut all = [const { Vec::new() }; 5];
     for id in 0..1_200usize {
         let time = (id / 3) as i64 * 60_000;
         let (card, shop, amount) = (random.below(20), random.below(7), random.below(99));
@@ -95,6 +113,19 @@ fn records() -> [Vec<KeyedLine>; 3] {
         all[2].push((id.to_string(), login.clone()));
         if random.below(9) == 0 {
             all[2].push((id.to_string(), login));
+        }
+        let (card, shop, amount) = (random.below(20), random.below(7), random.below(99));
+        if id % 5 == 0 {
+            let row = format!(
+                r#"{{"card":"card {card}","time":{time},"limit":{amount},"opened":{}}}"#,
+                time - 5_000
+            );
+            all[3].push((format!("card {card}"), row));
+        }
+        if id % 7 == 0 {
+            let level = amount % 4;
+            let row = format!(r#"{{"shop":{shop},"time":{time},"level":{level},"name":"at {amount}"}}"#);
+            all[4].push((shop.to_string(), row));
         }
     }
     all[2].push((
@@ -125,7 +156,7 @@ fn a_backfill_with_other_events_equals_the_service_to_the_last_bit() {
         let mut inputs = records();
         inputs.iter_mut().for_each(|lines| reorder(lines, order));
         let partitions = Partitions {
-            inputs: vec![4, 3, 5],
+            inputs: vec![4, 3, 5, 2, 3],
             stages: vec![Some(3), Some(2), Some(4)],
         };
         let (expected, dead_letters) = served(&compiled, &inputs, &partitions);
@@ -145,7 +176,15 @@ fn a_backfill_with_other_events_equals_the_service_to_the_last_bit() {
                 assert_eq!(found, expected, "{order}");
             }
             assert_eq!((found.len(), summary.rejected), (1_200, dead_letters as u64), "{order}");
-            let counts: Vec<EventCounts> = summary.other_events.iter().map(|(.., counts)| counts).collect();
+            let of = |input: u8| {
+                let counts = summary.other_events.iter().filter(move |(of, ..)| *of == input);
+                counts.map(|(.., counts)| counts).collect::<Vec<EventCounts>>()
+            };
+            let (limits, levels) = (of(3), of(4));
+            assert_eq!((limits.len(), levels.len()), (1, 1), "tables have one entity");
+            assert_eq!(limits[0].counted + limits[0].late + limits[0].too_late, 240);
+            assert_eq!(levels[0].late > 0, order != "by time", "{order}: {levels:?}");
+            let counts = of(2);
             assert_eq!(counts.len(), 2, "cards and shops");
             assert!(counts.iter().all(|counts| counts.counted > 100), "{counts:?}");
             let late = counts.iter().all(|counts| counts.too_late > 0);
@@ -174,11 +213,28 @@ fn the_order_of_the_files_does_not_matter() {
             summary
                 .other_events
                 .iter()
+                .filter(|(input, ..)| *input == 2)
                 .all(|(.., counts)| counts.duplicate > 0 && counts.too_late == 0)
+        );
+        let of_rows = summary.other_events.iter().filter(|(input, ..)| *input > 2);
+        assert!(
+            of_rows
+                .into_iter()
+                .all(|(.., counts)| counts.counted > 0 && counts.late + counts.too_late == 0)
         );
         decided.push(by_id(collected.decisions));
     }
-    for feature in ["logins", "tried", "devices", "at_shop", "since"] {
+    for feature in [
+        "logins",
+        "tried",
+        "devices",
+        "at_shop",
+        "since",
+        "limit_now",
+        "age",
+        "level_now",
+        "name_now",
+    ] {
         for (one, other) in decided[0].iter().zip(&decided[1]) {
             assert_eq!(
                 one.feature(feature),

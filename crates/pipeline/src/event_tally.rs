@@ -1,24 +1,26 @@
-//! What became of other events, by input and entity: for metrics and summaries.
+//! What became of other events and of rows, by input and entity: for metrics and summaries.
 
 use riskstream_engine::Event;
 use riskstream_engine::plan::{InputKind, Plan};
 use riskstream_features::Applied;
 use std::collections::BTreeMap;
 
-/// What became of the events of an input at an entity.
+/// What became of the events, or the rows, of an input at an entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventCounts {
-    /// Events that features of the entity count from now on.
+    /// Events that features of the entity count from now on; rows that came before any transaction from which on they hold.
     pub counted: u64,
     /// Events whose id was seen within the entity's `dedupe`.
     pub duplicate: u64,
-    /// Events that came later than the entity's `lateness`.
+    /// Events that came later than the entity's `lateness`; rows for which that is true and whose place another one had taken.
     pub too_late: u64,
+    /// Rows that came after a transaction from which on they hold: it was decided without them.
+    pub late: u64,
 }
 
 impl EventCounts {
-    /// The counts with their names in metrics.
-    pub fn named(&self) -> [(&'static str, u64); 3] {
+    /// The counts of events with their names in metrics.
+    pub fn of_events(&self) -> [(&'static str, u64); 3] {
         [
             ("counted", self.counted),
             ("duplicate", self.duplicate),
@@ -26,10 +28,20 @@ impl EventCounts {
         ]
     }
 
+    /// The counts of rows with their names in metrics.
+    pub fn of_rows(&self) -> [(&'static str, u64); 3] {
+        [
+            ("in_time", self.counted),
+            ("late", self.late),
+            ("superseded", self.too_late),
+        ]
+    }
+
     fn merge(&mut self, other: EventCounts) {
         self.counted += other.counted;
         self.duplicate += other.duplicate;
         self.too_late += other.too_late;
+        self.late += other.late;
     }
 }
 
@@ -38,10 +50,12 @@ impl EventCounts {
 pub struct EventTally(BTreeMap<(u8, usize), EventCounts>);
 
 impl EventTally {
-    /// Counts an event that a stage has passed, if it is one of an input of other events. `applied`: what became of it; none if it
-    /// has no key of the entity, or no feature of the stage uses it.
+    /// Counts an event that a stage has passed, if it is one of an input of other events, or a row. `applied`: what became of it;
+    /// none if it has no key of the entity, or no feature of the stage uses it.
     pub fn add(&mut self, plan: &Plan, stage: usize, event: &Event, applied: Option<&Applied>) {
-        let Some(applied) = applied.filter(|_| plan.kind(event.input) == InputKind::Events) else {
+        let kind = plan.kind(event.input);
+        let is_counted = matches!(kind, InputKind::Events | InputKind::Table);
+        let Some(applied) = applied.filter(|_| is_counted) else {
             return;
         };
         let counts = self.0.entry((event.input, stage)).or_default();
@@ -49,6 +63,8 @@ impl EventTally {
             counts.duplicate += 1;
         } else if applied.too_late {
             counts.too_late += 1;
+        } else if applied.overtaken {
+            counts.late += 1;
         } else {
             counts.counted += 1;
         }

@@ -48,12 +48,27 @@ impl Admission {
 
     /// What becomes of a decoded row. `written_at` is the log's timestamp in milliseconds, if there is one.
     pub fn admit(&mut self, engine: &Engine, written_at: Option<i64>, mut row: Row) -> Admitted {
+        if engine.deletes(self.input, &row) {
+            return self.admit_deletion(engine, written_at, row);
+        }
         if !engine.takes(self.input, &row) {
             return Admitted::Filtered(row);
         }
-        if let Err(rejection) = engine.admit(self.input, written_at, &mut row) {
-            return Admitted::Rejected(row, rejection);
+        match engine.admit(self.input, written_at, &mut row) {
+            Ok(()) => self.admitted(row),
+            Err(rejection) => Admitted::Rejected(row, rejection),
         }
+    }
+
+    /// What becomes of a row of a table that deletes the one of its key.
+    fn admit_deletion(&mut self, engine: &Engine, written_at: Option<i64>, mut row: Row) -> Admitted {
+        match engine.admit_deletion(self.input, written_at, &mut row) {
+            Ok(()) => self.admitted(row),
+            Err(rejection) => Admitted::Rejected(row, rejection),
+        }
+    }
+
+    fn admitted(&mut self, row: Row) -> Admitted {
         let mut event = Event {
             input: self.input,
             watermark: 0,
@@ -132,7 +147,7 @@ impl InputSource {
     pub fn take(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> RecordResult<'static> {
         self.has_other_key = false;
         let Some(bytes) = record.value else {
-            return self.take_tombstone(context);
+            return self.take_tombstone(record, context);
         };
         let mut row = context.row();
         let decoded = self.decoder.decode_with_header(record.schema_id, bytes, &mut row);
@@ -140,19 +155,10 @@ impl InputSource {
             Ok(()) if self.lacks_key(record, &row, context.engine) => {
                 (row, Rejection::new(ReasonCode::MissingKey, NO_KEY))
             }
-            Ok(()) => match self.admit(record, row, context.engine) {
-                Admitted::Event(event) => {
-                    self.sequence = identity::sequence(self.epoch, record.offset);
-                    self.has_other_key = self.breaks_rule(record, &event.row);
-                    self.admitted = Some(event);
-                    return RecordResult::Rows;
-                }
-                Admitted::Filtered(row) => {
-                    context.recycle(row);
-                    return pass_over(context);
-                }
-                Admitted::Rejected(row, rejection) => (row, rejection),
-            },
+            Ok(()) => {
+                let admitted = self.admit(record, row, context.engine);
+                return self.note(record, admitted, context);
+            }
             Err(DecodeError::Unavailable(why)) => {
                 context.recycle(row);
                 return RecordResult::NotReady(why);
@@ -163,7 +169,44 @@ impl InputSource {
         RecordResult::Rejected(rejection)
     }
 
+    /// Notes what became of a record.
+    fn note(
+        &mut self,
+        record: RecordRef<'_>,
+        admitted: Admitted,
+        context: &mut TaskContext<'_>,
+    ) -> RecordResult<'static> {
+        match admitted {
+            Admitted::Event(event) => {
+                self.sequence = identity::sequence(self.epoch, record.offset);
+                self.has_other_key = self.breaks_rule(record, &event.row);
+                self.admitted = Some(event);
+                RecordResult::Rows
+            }
+            Admitted::Filtered(row) => {
+                context.recycle(row);
+                pass_over(context)
+            }
+            Admitted::Rejected(row, rejection) => {
+                context.recycle(row);
+                RecordResult::Rejected(rejection)
+            }
+        }
+    }
+
     fn admit(&mut self, record: RecordRef<'_>, mut row: Row, engine: &Engine) -> Admitted {
+        let input = self.admission.input;
+        if engine.deletes(input, &row) && row[self.plan(engine).id].is_null() {
+            // The row that is gone is not in the record, but its key is.
+            let mut deleted = Row::new();
+            deleted.resize(row.len(), Value::Null);
+            if let Err(rejection) = self.decoder.decode_key(record.key, &mut deleted) {
+                return Admitted::Rejected(row, rejection);
+            }
+            let time = self.plan(engine).event_time;
+            deleted[time] = std::mem::take(&mut row[time]);
+            return self.admission.admit_deletion(engine, record.timestamp, deleted);
+        }
         for (slot, value) in self.plan(engine).headers.iter().zip(record.headers) {
             row[*slot] = value
                 .as_deref()
@@ -184,7 +227,16 @@ impl InputSource {
         !rule.holds(key, row, &mut self.key)
     }
 
-    fn take_tombstone(&self, context: &mut TaskContext<'_>) -> RecordResult<'static> {
+    fn take_tombstone(&mut self, record: RecordRef<'_>, context: &mut TaskContext<'_>) -> RecordResult<'static> {
+        let rows = self.plan(context.engine).rows.as_ref();
+        if rows.is_some_and(|rows| rows.deletes_by_tombstones) {
+            let mut row = context.row();
+            let admitted = match self.decoder.decode_key(record.key, &mut row) {
+                Ok(()) => self.admission.admit_deletion(context.engine, record.timestamp, row),
+                Err(rejection) => Admitted::Rejected(row, rejection),
+            };
+            return self.note(record, admitted, context);
+        }
         if self.plan(context.engine).ignores_tombstones {
             return pass_over(context);
         }

@@ -25,6 +25,9 @@ const TOO_LATE_LABEL: &str = "a label came later than the entity's `lateness`: n
 const TOO_LATE_EVENT: &str = "an event came later than the entity's `lateness`: no feature of this entity counts it. Give the entity \
                               a longer `lateness`; riskstream_other_events_total counts such events";
 
+const LATE_ROW: &str = "a row came after a transaction from which on it holds: that was decided with the row before, and later ones \
+                        see it. riskstream_table_rows_total counts such rows";
+
 /// Where a task begins.
 #[derive(Clone, Debug)]
 pub struct Start {
@@ -228,10 +231,12 @@ impl Task {
         let (plan, stage) = (context.engine.plan(), state.stage());
         tally.other_events.add(plan, stage, event, state.last_applied());
         // A transaction has a decision, which says so. Others have the flag for the stage that applied them last.
-        if !event.is_missed() {
-            return;
-        }
         let what = match plan.kind(event.input) {
+            InputKind::Table => match state.last_applied() {
+                Some(applied) if applied.overtaken && !applied.too_late => LATE_ROW,
+                _ => return,
+            },
+            _ if !event.is_missed() => return,
             InputKind::Events => TOO_LATE_EVENT,
             _ => {
                 *tally.too_late_labels.entry(stage).or_default() += 1;

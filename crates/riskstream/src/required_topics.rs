@@ -2,6 +2,7 @@
 
 use anyhow::anyhow;
 use riskstream_definition::Compiled;
+use riskstream_engine::plan::InputKind;
 use riskstream_kafka::KafkaOptions;
 use riskstream_kafka::topics::{self, TopicLookup, TopicSpec};
 use riskstream_pipeline::log::LogError;
@@ -23,6 +24,8 @@ const LIST_LAG_MS: &str = "604800000";
 pub enum TopicRole {
     /// An input, with its name in the pipeline file.
     Input(String),
+    /// An input of `kind: table`, with its name in the pipeline file.
+    Rows(String),
     /// The repartition topic of a stage, with the stage's entity.
     Repartition(String),
     /// The topic of decisions.
@@ -44,7 +47,7 @@ pub enum TopicRole {
 impl fmt::Display for TopicRole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TopicRole::Input(name) => write!(f, "input: {name}"),
+            TopicRole::Input(name) | TopicRole::Rows(name) => write!(f, "input: {name}"),
             TopicRole::Repartition(entity) => write!(f, "repartition: {entity}"),
             TopicRole::Decisions => f.write_str("decisions"),
             TopicRole::Output(name) => write!(f, "output: {name}"),
@@ -72,9 +75,15 @@ pub fn required_topics(compiled: &Compiled) -> Vec<RequiredTopic> {
         name: name.to_owned(),
         role,
     };
-    let inputs = compiled.inputs.iter();
+    let inputs = compiled.inputs.iter().zip(&compiled.plan.inputs);
     let mut topics: Vec<RequiredTopic> = inputs
-        .map(|input| topic(&input.topic, TopicRole::Input(input.name.clone())))
+        .map(|(input, plan)| {
+            let role = match plan.kind {
+                InputKind::Table => TopicRole::Rows,
+                _ => TopicRole::Input,
+            };
+            topic(&input.topic, role(input.name.clone()))
+        })
         .collect();
     let stages = compiled.repartition_topics.iter().zip(&compiled.plan.stages);
     topics.extend(stages.filter_map(|(name, stage)| {
@@ -174,7 +183,8 @@ fn settings(role: &TopicRole, repartition_retention: Option<Duration>) -> BTreeM
         // `rollout back` needs the earlier roll-outs.
         TopicRole::Rollouts | TopicRole::Approvals => &[("cleanup.policy", "delete"), ("retention.ms", "-1")],
         // A copy that continues from an offset in a task's state needs the entries as they were there.
-        TopicRole::List(_) | TopicRole::Table(_) => &[
+        // A pipeline that begins later reads the rows that hold, however old they are.
+        TopicRole::List(_) | TopicRole::Table(_) | TopicRole::Rows(_) => &[
             ("cleanup.policy", "compact"),
             ("min.compaction.lag.ms", LIST_LAG_MS),
             ("delete.retention.ms", LIST_LAG_MS),
@@ -249,5 +259,7 @@ create with: riskstream topics create pipelines/card-fraud.yaml";
             (1, "compact")
         );
         assert_eq!(list.settings["min.compaction.lag.ms"], LIST_LAG_MS);
+        let rows = specification(TopicRole::Rows("merchants".into()));
+        assert_eq!((rows.partitions, rows.settings), (3, list.settings));
     }
 }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use crate::support::kafka::read_all;
+use crate::support::kafka::{is_committed, read_all};
 use crate::support::process::{Service, run, wait_for};
 use crate::support::shop::Shop;
 use rdkafka::message::Message;
@@ -212,6 +212,12 @@ fn logins_are_counted_through_a_kill() {
         sent(|number| number % 6 == 2 && number % 5 != 1)
     );
     // What comes while nobody reads is there when copies take over.
+    // What was applied and is not committed is counted again by those who take over, and would be taken for what comes then.
+    wait_for("committed positions", || {
+        let mut topics = ["logins", "changes", "labels", "hop-customer", "hop-terminal"].into_iter();
+        let is_read = |topic| is_committed(&shop.brokers, &shop.name, &format!("{}-{topic}", shop.name), PARTITIONS);
+        topics.all(is_read).then_some(())
+    });
     first.kill();
     shop.send_others(120..150);
     let (mut second, third) = (shop.start("second"), shop.start("third"));

@@ -5,6 +5,7 @@ use super::entities::{self, PlannedEntity, PlannedKey};
 use super::examples::Known;
 use super::features::CompiledFeatures;
 use super::file_text::FileText;
+use super::filters::RecordConditions;
 use super::inputs::{ResolvedField, ResolvedInput};
 use super::lists::EntryListSettings;
 use super::models::Models;
@@ -19,8 +20,8 @@ use crate::duration::HOUR;
 use crate::syntax::read::Spanned;
 use crate::syntax::{Example, PipelineFile};
 use riskstream_engine::plan::{
-    ComputedKey, DecidePlan, InputKind, InputPlan, Lookup, OutputPlan, Plan, SlotExpression, TRANSACTIONS, WRITTEN_AT,
-    decision_steps,
+    ComputedKey, DecidePlan, InputKind, InputPlan, Lookup, OutputPlan, Plan, RowPlan, SlotExpression, TRANSACTIONS,
+    WRITTEN_AT, decision_steps,
 };
 use riskstream_events::{DerivedField, Field, Outcome, PublishedPseudonyms, Slot, ValueType};
 use riskstream_expressions::{Expression, Revision};
@@ -40,7 +41,7 @@ pub struct CompiledParts<'a> {
     pub published: Option<PublishedPseudonyms>,
     pub usage: Usage<'a>,
     pub entities: Vec<PlannedEntity>,
-    pub filters: Vec<Option<Expression>>,
+    pub filters: Vec<RecordConditions>,
     pub keys: Vec<Option<ComputedKey>>,
     pub symbols: Symbols<'a>,
     pub features: CompiledFeatures,
@@ -133,7 +134,7 @@ impl CompiledParts<'_> {
             lists: all_lists(self.file),
             tables: all_tables(self.file),
             expressions,
-            known: Known::of(self.file),
+            known: Known::of(self.file).with_features(self.features.listed.iter().map(|(name, _)| name.as_str())),
             explains: self.models.explain.is_some(),
             personal: self.models.personal.clone(),
             places: ModelPlaces {
@@ -159,7 +160,8 @@ impl CompiledParts<'_> {
 
     /// The fields of an input's records that are used, with their slots.
     fn decoded<'i>(&'i self, input: &'i ResolvedInput) -> impl Iterator<Item = (&'i String, &'i ResolvedField, Slot)> {
-        let fields = input.fields.iter().filter(|(_, field)| field.derived.is_none());
+        let fields = input.fields.iter();
+        let fields = fields.filter(|(name, field)| field.derived.is_none() && self.usage.reads(input, name));
         fields.filter_map(|(name, field)| Some((name, field, *self.symbols.fields.get(name)?)))
     }
 
@@ -168,7 +170,7 @@ impl CompiledParts<'_> {
     fn requires(&self, input: &ResolvedInput, name: &String) -> bool {
         let default = input.id.as_ref() == Some(name)
             || input.event_time.as_ref() == Some(name)
-            || (input.kind != InputKind::Events
+            || (!matches!(input.kind, InputKind::Events | InputKind::Table)
                 && self
                     .entities
                     .iter()
@@ -196,13 +198,15 @@ impl CompiledParts<'_> {
 }
 
 fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
-    let plan = |((index, input), filter): ((u8, &&ResolvedInput), &Option<Expression>)| {
+    let plan = |((index, input), RecordConditions { filter, deletion }): ((u8, &&ResolvedInput), &RecordConditions)| {
         let event_time = match input.time_is_of_record {
             true => WRITTEN_AT,
             false => *phases.symbols.fields.get(input.event_time.as_ref()?)?,
         };
         let required = phases.decoded(input).filter(|(name, ..)| phases.requires(input, name));
-        let required = required.map(|(.., slot)| slot).filter(|_| filter.is_some());
+        let required = required
+            .map(|(.., slot)| slot)
+            .filter(|_| filter.is_some() || deletion.is_some());
         let computed_keys = computed_keys(phases, input);
         // A key that is null although it has all its fields is as wrong as a field that is missing.
         let complete = |(entity, _): &(&PlannedEntity, &ComputedKey)| {
@@ -214,6 +218,7 @@ fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
             name: input.name.clone(),
             kind: input.kind,
             id: *phases.symbols.fields.get(input.id.as_ref()?)?,
+            rows: row_plan(phases, input, deletion.as_ref()),
             event_time,
             min_time: input.min_time,
             required: required.chain(required_keys).collect(),
@@ -229,7 +234,24 @@ fn input_plans(phases: &CompiledParts<'_>) -> Option<Vec<InputPlan>> {
             arrives_within: input.arrives_within,
         })
     };
-    (0..).zip(&phases.usage.inputs).zip(&phases.filters).map(plan).collect()
+    let inputs = (0..).zip(&phases.usage.inputs);
+    inputs.zip(&phases.filters).map(plan).collect()
+}
+
+/// What makes a record of a table a row.
+fn row_plan(phases: &CompiledParts<'_>, input: &ResolvedInput, deletion: Option<&Expression>) -> Option<RowPlan> {
+    if input.kind != InputKind::Table {
+        return None;
+    }
+    let slots = input.fields.iter().filter(|(name, _)| phases.usage.reads(input, name));
+    let columns = slots.filter(|(name, _)| Some(*name) != input.key.as_ref());
+    Some(RowPlan {
+        columns: columns
+            .filter_map(|(name, _)| phases.symbols.fields.get(name).copied())
+            .collect(),
+        deletion: deletion.cloned(),
+        deletes_by_tombstones: input.deletes_by_tombstones,
+    })
 }
 
 /// The computed keys of which an input has all fields.
@@ -239,7 +261,11 @@ fn computed_keys<'p>(
 ) -> impl Iterator<Item = (&'p PlannedEntity, &'p ComputedKey)> + Clone {
     let keys = phases.entities.iter().zip(&phases.keys);
     let keys = keys.filter_map(|(entity, key)| Some((entity, key.as_ref()?)));
-    keys.filter(|(entity, _)| entity.key.is_in(input))
+    let is_of = |entity: &PlannedEntity| match phases.usage.table(&input.name) {
+        Some(table) => table.entity == entity.name,
+        None => entity.key.is_in(input),
+    };
+    keys.filter(move |(entity, _)| is_of(entity))
 }
 
 /// The float fields of an input that are aggregated, each with the finest precision of its sums, into which its values must
@@ -271,14 +297,16 @@ fn aggregated_floats(phases: &CompiledParts<'_>, index: u8, input: &ResolvedInpu
 }
 
 fn input_settings(phases: &CompiledParts<'_>) -> Vec<InputSettings> {
-    let settings = |(input, filter): (&&ResolvedInput, &Option<Expression>)| {
+    let settings = |(input, RecordConditions { filter, deletion }): (&&ResolvedInput, &RecordConditions)| {
+        let is_checked_later = filter.is_some() || deletion.is_some();
         let fields = phases.decoded(input).map(|(name, field, slot)| Field {
-            // A record that is filtered out may lack the others.
-            required: phases.requires(input, name) && (filter.is_none() || input.is_operation(field)),
+            // A record that is filtered out, or deletes a row, may lack the others.
+            required: phases.requires(input, name) && (!is_checked_later || input.is_operation(field)),
             ..field.to_field(name, slot)
         });
         let slot_of = |name: &String| phases.symbols.fields.get(name).copied();
-        let derived = input.fields.iter().filter_map(|(name, field)| {
+        let used = input.fields.iter().filter(|(name, _)| phases.usage.reads(input, name));
+        let derived = used.filter_map(|(name, field)| {
             let (source, derivation) = field.derived.as_ref()?;
             Some(DerivedField {
                 from: slot_of(source)?,
@@ -298,7 +326,8 @@ fn input_settings(phases: &CompiledParts<'_>) -> Vec<InputSettings> {
             derived: derived.collect(),
         }
     };
-    phases.usage.inputs.iter().zip(&phases.filters).map(settings).collect()
+    let inputs = phases.usage.inputs.iter();
+    inputs.zip(&phases.filters).map(settings).collect()
 }
 
 fn own_model(file: &PipelineFile) -> Option<PathBuf> {

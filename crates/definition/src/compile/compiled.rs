@@ -240,6 +240,8 @@ impl Compiled {
                     .map(|filter| filter.source().to_owned())
                     .unwrap_or_default(),
             );
+            let deletion = plan.rows.as_ref().and_then(|rows| rows.deletion.as_ref());
+            parts.extend(deletion.map(|deletion| format!("deletes {}", deletion.source())));
             parts.sort_unstable();
             parts.join("\n")
         };

@@ -8,6 +8,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::read::{List, Map, Raw};
 use crate::syntax::{ListSection, PipelineFile};
 use crate::text::{Key, Node, NodeValue};
+use riskstream_engine::plan::InputKind;
 use riskstream_events::{PublishedPseudonyms, Slot, Value, ValueType};
 use std::collections::BTreeMap;
 
@@ -54,12 +55,20 @@ fn declare_fields(
     diagnostics: &mut Diagnostics,
 ) -> BTreeMap<String, Slot> {
     let mut slots = BTreeMap::new();
-    for input in inputs {
-        for (name, field) in input.fields.iter().filter(|(name, _)| usage.fields.contains(*name)) {
+    let (tables, others): (Vec<_>, Vec<_>) = inputs.iter().partition(|input| input.kind == InputKind::Table);
+    for input in others.into_iter().chain(tables) {
+        for (name, field) in input.fields.iter().filter(|(name, _)| usage.reads(input, name)) {
             if slots.contains_key(name) {
                 continue;
             }
-            if name == "event_time" {
+            if input.kind == InputKind::Table {
+                // Expressions name columns with their table. The table's own conditions see the fields as they are: see `filters`.
+                let slot = names.slot(name, field.value_type);
+                if field.personal {
+                    names.mark_pseudonym(slot);
+                }
+                slots.insert(name.clone(), slot);
+            } else if name == "event_time" {
                 // In expressions `event_time` is the canonical slot, so the field's own slot has no name there.
                 if input.event_time.as_ref() == Some(name) {
                     slots.insert(name.clone(), names.slot(name, ValueType::Timestamp));

@@ -3,6 +3,7 @@
 use super::inputs::ResolvedInput;
 use super::names::is_identifier;
 use super::precision::precision;
+use super::rows::UsedTable;
 use super::symbols::Symbols;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span, enumerate};
 use crate::duration::DAY;
@@ -49,8 +50,13 @@ impl PlannedKey {
     }
 }
 
-/// The entities in the order of their stages: the first of the file, and those that features use.
-pub fn compile(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) -> Vec<PlannedEntity> {
+/// The entities in the order of their stages: the first of the file, and those that features use or whose rows do.
+pub fn compile(
+    file: &PipelineFile,
+    inputs: &[ResolvedInput],
+    tables: &[UsedTable],
+    diagnostics: &mut Diagnostics,
+) -> Vec<PlannedEntity> {
     if file.entities.0.is_empty() {
         diagnostics.add(
             Diagnostic::new("there are no entities", 0..0)
@@ -61,6 +67,7 @@ pub fn compile(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut 
         .features
         .iter()
         .filter_map(|(_, feature)| Some(feature.entity.as_ref()?.value.as_str()))
+        .chain(tables.iter().map(|table| table.entity.as_str()))
         .collect();
     let transactions = inputs.first().filter(|input| input.name == "transactions");
     let mut planned = Vec::new();

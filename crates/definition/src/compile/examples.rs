@@ -5,15 +5,20 @@ use super::outcomes::DeclaredOutcomes;
 use crate::diagnostics::{Diagnostic, Diagnostics, enumerate};
 use crate::example_lists::text_of;
 use crate::syntax::read::List;
-use crate::syntax::{Example, ExampleEvent, PipelineFile, TableSection};
+use crate::syntax::{Example, ExampleEvent, Input, Kind, PipelineFile, TableSection};
 use crate::text::Key;
+use riskstream_events::Slot;
 
 /// What examples may name.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     inputs: Vec<String>,
+    /// The inputs of `kind: table`.
+    tables_of_rows: Vec<String>,
     outputs: Vec<String>,
     features: Vec<String>,
+    /// Whether columns of tables are missing among the features because something was reported as broken.
+    may_lack_columns: bool,
     /// The lists that have entries.
     entry_lists: Vec<String>,
     /// The lists of constants.
@@ -36,12 +41,16 @@ impl Known {
             .filter(|name| !entry_lists.iter().any(|list| list == name));
         let (in_topics, in_files): (Vec<_>, Vec<_>) = file.tables.iter().partition(|(_, table)| table.topic.is_some());
         let names = |tables: Vec<(&Key, &TableSection)>| tables.iter().map(|(name, _)| name.name.clone()).collect();
+        let is_table = |input: &Input| matches!(&input.kind, Some(kind) if kind.value == Kind::Table);
+        let of_rows = file.inputs.iter().filter(|(_, input)| is_table(input));
         Known {
+            tables_of_rows: of_rows.map(|(name, _)| name.name.clone()).collect(),
             topic_tables: names(in_topics),
             file_tables: names(in_files),
             inputs: owned(&mut file.inputs.names()),
             outputs: owned(&mut outputs),
             features: owned(&mut file.features.names()),
+            may_lack_columns: false,
             constants: constants.map(str::to_owned).collect(),
             entry_lists,
         }
@@ -59,6 +68,22 @@ fn texts(names: &[String]) -> impl Iterator<Item = &str> {
     names.iter().map(String::as_str)
 }
 
+/// The examples of a pipeline file, whose decisions list these features.
+pub fn of_file(
+    file: &PipelineFile,
+    listed: &[(String, Slot)],
+    outcomes: &DeclaredOutcomes,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Example> {
+    let listed = listed.iter().map(|(name, _)| name.as_str());
+    compile(
+        &file.examples,
+        &Known::of(file).with_features(listed),
+        outcomes,
+        diagnostics,
+    )
+}
+
 /// The examples of a file.
 pub fn compile(
     examples: &List<Example>,
@@ -66,6 +91,10 @@ pub fn compile(
     outcomes: &DeclaredOutcomes,
     diagnostics: &mut Diagnostics,
 ) -> Vec<Example> {
+    let known = &Known {
+        may_lack_columns: !diagnostics.is_empty(),
+        ..known.clone()
+    };
     let examples: Vec<Example> = examples.0.iter().map(|example| example.value.clone()).collect();
     for event in examples.iter().flat_map(|example| &example.events.0) {
         check_event(known, outcomes, &event.value, diagnostics);
@@ -131,6 +160,19 @@ fn check_event(known: &Known, outcomes: &DeclaredOutcomes, event: &ExampleEvent,
         }
         return;
     }
+    if let Some(key) = event
+        .key
+        .as_ref()
+        .filter(|_| !known.tables_of_rows.contains(&input.name))
+    {
+        diagnostics.add(
+            Diagnostic::new(
+                format!("`{}` is no table: its records are given without `key:`", input.name),
+                key.span.clone(),
+            )
+            .help("remove `key:` and give the record's fields"),
+        );
+    }
     let Some(expect) = &event.expect else {
         return;
     };
@@ -153,11 +195,16 @@ fn check_event(known: &Known, outcomes: &DeclaredOutcomes, event: &ExampleEvent,
         }
     }
     for name in expect.features.0.iter().map(|(key, _)| key) {
-        if !known.features.contains(&name.name) {
-            diagnostics.add(
-                Diagnostic::new(format!("unknown feature `{}`", name.name), name.span.clone())
-                    .nearest(&name.name, texts(&known.features)),
-            );
+        let table = name.name.split_once('.').map(|(table, _)| table);
+        let is_column = table.is_some_and(|table| known.inputs.iter().any(|input| input == table));
+        if known.features.contains(&name.name) || (is_column && known.may_lack_columns) {
+            continue;
         }
+        let diagnostic = Diagnostic::new(format!("unknown feature `{}`", name.name), name.span.clone())
+            .nearest(&name.name, texts(&known.features));
+        diagnostics.add(match is_column {
+            true => diagnostic.help("decisions list those columns of a table that an expression of the file uses"),
+            false => diagnostic,
+        });
     }
 }

@@ -3,6 +3,7 @@
 //! A phase is a function of the results of earlier ones. It returns its own result and adds to the diagnostics. The phase
 //! that finds an error reports it and leaves the broken part out; later phases do not report its uses.
 
+mod advice;
 mod assemble;
 mod compiled;
 mod declare;
@@ -26,6 +27,7 @@ mod policy;
 mod precision;
 mod reads;
 mod rollout_scope;
+mod rows;
 mod settings;
 mod share;
 mod stages;
@@ -78,9 +80,10 @@ pub fn compile(
     let settings = settings::compile(file, diagnostics);
     let outcomes = outcomes::compile(file, diagnostics);
     let inputs = inputs::compile(file, text.directory, diagnostics);
-    let entities = entities::compile(file, &inputs, diagnostics);
+    let rows = rows::find(file, also_read, &inputs, &cards, diagnostics);
+    let entities = entities::compile(file, &inputs, &rows.used, diagnostics);
     inputs::check_kinds(file, &inputs, diagnostics);
-    let usage = usage::find(file, also_read, &inputs, &entities, &cards);
+    let usage = usage::find(file, also_read, &inputs, &entities, rows, &cards);
     inputs::check_places(&usage, diagnostics);
     let published = settings.published_pseudonyms(text.environment);
     let mut declared = declare::compile(
@@ -121,7 +124,7 @@ pub fn compile(
     };
     let stages = stages::compile(&context, diagnostics);
     let topics = topics::compile(file, &usage, &entities, diagnostics);
-    let examples = examples::compile(&file.examples, &examples::Known::of(file), &outcomes, diagnostics);
+    let examples = examples::of_file(file, &features.listed, &outcomes, diagnostics);
     if !diagnostics.is_empty() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! Every name that expressions may use, its slot and its type.
 
+use super::advice::{about_rows, column_called, known_later, needs_a_restart, rows_of};
 use super::identifiers::identifiers;
 use super::symbols::DecisionSlots;
 use crate::diagnostics::{Diagnostic, Diagnostics, Span};
@@ -83,6 +84,8 @@ pub struct Names<'s> {
     entry_lists: Vec<(String, Vec<(Slot, EntrySlots)>)>,
     /// The tables of the file. Those whose look-ups are known are in the scope.
     tables: Vec<String>,
+    /// The inputs of rows, with the names of their columns in expressions.
+    rows: Vec<(String, Vec<String>)>,
     slots: Vec<SlotInfo>,
     publishes_others: bool,
     /// What a name that is unknown may be meant to be.
@@ -119,6 +122,7 @@ impl<'s> Names<'s> {
             is_rollout: false,
             entry_lists: Vec::new(),
             tables: Vec::new(),
+            rows: Vec::new(),
             slots,
             publishes_others: false,
             suggested: Vec::new(),
@@ -160,6 +164,11 @@ impl<'s> Names<'s> {
         self.places.insert(name.to_owned(), span);
         self.absent.remove(name);
         slot
+    }
+
+    /// Gives a slot a name in expressions.
+    pub fn alias(&mut self, name: &str, slot: Slot, value_type: ValueType) {
+        self.scope.add(name, slot, value_type);
     }
 
     /// Marks a slot whose texts are pseudonyms: of personal fields, or computed from them.
@@ -221,6 +230,11 @@ impl<'s> Names<'s> {
     /// Says what is looked up in a table, and where the results stand. From here on expressions may use it.
     pub fn set_table_lookups(&mut self, name: &str, lookups: Vec<(Slot, EntrySlots)>) {
         self.scope.add_table(name, lookups);
+    }
+
+    /// Says which columns the rows of an input have.
+    pub fn declare_rows(&mut self, input: &str, columns: Vec<String>) {
+        self.rows.push((input.to_owned(), columns));
     }
 
     /// Whether this is the name of a table.
@@ -295,6 +309,7 @@ impl<'s> Names<'s> {
             is_rollout: true,
             entry_lists: self.entry_lists.clone(),
             tables: self.tables.clone(),
+            rows: self.rows.clone(),
             slots: self.slots.clone(),
             publishes_others: self.publishes_others,
             suggested: Vec::new(),
@@ -445,13 +460,17 @@ impl<'s> Names<'s> {
     pub fn place(&self, source: &Spanned<ExpressionText>, error: ExpressionError) -> Diagnostic {
         let place = within(self.source, &source.span, &source.value.0, &error.span);
         let unknown = error.message.strip_prefix("unknown name ");
+        let rows = unknown.and_then(|name| rows_of(&self.rows, name));
         let help = unknown.and_then(|name| known_later(name).or_else(|| self.only_decisions_use(name)));
+        let help = help.or_else(|| rows.map(|(input, columns)| about_rows(input, columns, self.is_rollout)));
+        let help = help.or_else(|| unknown.and_then(|name| column_called(&self.rows, name)));
         let help = help.or_else(|| {
             unknown
                 .filter(|_| self.is_rollout && error.help.is_none())
                 .map(needs_a_restart)
         });
-        let suggested = self.suggested.iter().map(String::as_str);
+        let columns = rows.into_iter().flat_map(|(_, columns)| columns);
+        let suggested = columns.chain(&self.suggested).map(String::as_str);
         let mut diagnostic = Diagnostic::new(error.message.clone(), place).label("here");
         if let Some(name) = unknown {
             diagnostic = diagnostic.nearest(name, suggested);
@@ -461,28 +480,6 @@ impl<'s> Names<'s> {
             None => diagnostic,
         }
     }
-}
-
-/// What to know about a name that has no value yet where it is used.
-fn known_later(name: &str) -> Option<String> {
-    match name {
-        "score" | "late_by" | "flags" => Some(format!(
-            "only rules and thresholds can use {name}: features are inputs of the model"
-        )),
-        "outcome" | "rules" | "shadow_rules" => Some(format!(
-            "only the conditions of outputs can use {name}, which is known once the decision is made"
-        )),
-        _ => None,
-    }
-}
-
-/// What to do about a name that a roll-out would need.
-fn needs_a_restart(name: &str) -> String {
-    format!(
-        "a roll-out can add constants, `lists: {{{name}: […]}}`, and expressions over what there is, `features: {{{name}: \
-         {{expression: …}}}}`. Fields and aggregations are read and counted from a start on: add them to the pipeline file, and \
-         restart"
-    )
 }
 
 /// Whether `name` is `a`, `a_1` or, of a field, `a.b`.

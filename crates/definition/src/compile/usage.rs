@@ -4,8 +4,10 @@ use super::entities::PlannedEntity;
 use super::identifiers::identifiers;
 use super::inputs::ResolvedInput;
 use super::lists;
+use super::rows::{Rows, UsedTable};
 use crate::cards::{Card, Cards, Part};
 use crate::syntax::{ModelSection, PipelineFile};
+use riskstream_engine::plan::InputKind;
 use std::collections::BTreeSet;
 
 /// The inputs and fields that are used.
@@ -14,6 +16,28 @@ pub struct Usage<'i> {
     pub inputs: Vec<&'i ResolvedInput>,
     /// The names that the file mentions, those of fields among them.
     pub fields: BTreeSet<String>,
+    /// The tables whose columns are used.
+    pub tables: Vec<UsedTable>,
+    /// Those that were reported as broken, and inputs that may be tables.
+    pub broken_tables: Vec<String>,
+}
+
+impl Usage<'_> {
+    /// Whether a field of an input is used. Columns of tables have names of their own, so a field of the transactions is not
+    /// read because one of a table has the same name.
+    pub fn reads(&self, input: &ResolvedInput, field: &str) -> bool {
+        match input.kind {
+            InputKind::Table => self
+                .table(&input.name)
+                .is_some_and(|table| table.fields.contains(field)),
+            _ => self.fields.contains(field),
+        }
+    }
+
+    /// The table of this name, if its columns are used.
+    pub fn table(&self, input: &str) -> Option<&UsedTable> {
+        self.tables.iter().find(|table| table.input == input)
+    }
 }
 
 /// Finds what is used, before anything is compiled. `also_read` names further fields.
@@ -22,22 +46,43 @@ pub fn find<'i>(
     also_read: &[String],
     inputs: &'i [ResolvedInput],
     entities: &[PlannedEntity],
+    Rows { used: tables, broken }: Rows,
     cards: &Cards<'_>,
 ) -> Usage<'i> {
-    let inputs = used_inputs(file, inputs);
+    let inputs = used_inputs(file, inputs, &tables);
     let mut fields = used_names(file, &inputs, entities, cards);
     fields.extend(also_read.iter().cloned());
     fields.extend(sources_of_derived(&inputs, &fields));
-    Usage { inputs, fields }
+    let tables = tables.into_iter().map(|table| with_sources_of_derived(table, &inputs));
+    Usage {
+        tables: tables.collect(),
+        broken_tables: broken,
+        inputs,
+        fields,
+    }
 }
 
-fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput]) -> Vec<&'i ResolvedInput> {
+fn used_inputs<'i>(file: &PipelineFile, inputs: &'i [ResolvedInput], tables: &[UsedTable]) -> Vec<&'i ResolvedInput> {
     let mut mentioned: BTreeSet<&str> = BTreeSet::from(["transactions"]);
     mentioned.extend(file.features.iter().flat_map(|(_, feature)| feature.inputs()));
-    inputs
+    let is_used = |input: &&ResolvedInput| match input.kind {
+        InputKind::Table => tables.iter().any(|table| table.input == input.name),
+        _ => mentioned.contains(input.name.as_str()),
+    };
+    inputs.iter().filter(is_used).collect()
+}
+
+fn with_sources_of_derived(table: UsedTable, inputs: &[&ResolvedInput]) -> UsedTable {
+    let own: Vec<&ResolvedInput> = inputs
         .iter()
-        .filter(|input| mentioned.contains(input.name.as_str()))
-        .collect()
+        .filter(|input| input.name == table.input)
+        .copied()
+        .collect();
+    let sources = sources_of_derived(&own, &table.fields);
+    UsedTable {
+        fields: table.fields.iter().cloned().chain(sources).collect(),
+        ..table
+    }
 }
 
 /// The personal fields from which used fields are derived.
@@ -55,11 +100,25 @@ fn used_names(
     entities: &[PlannedEntity],
     cards: &Cards<'_>,
 ) -> BTreeSet<String> {
-    let mut used: BTreeSet<String> = entities.iter().flat_map(|entity| entity.key.fields.clone()).collect();
-    for input in inputs {
+    let mut used = mentioned(file, cards);
+    used.extend(entities.iter().flat_map(|entity| entity.key.fields.clone()));
+    // Tables have a list of their own.
+    for input in inputs.iter().filter(|input| input.kind != InputKind::Table) {
         used.extend(input.id.clone());
         used.extend(input.event_time.clone());
+        let filter = input.filter.iter();
+        used.extend(
+            filter
+                .flat_map(|source| identifiers(&source.value.0))
+                .map(str::to_owned),
+        );
     }
+    used
+}
+
+/// The names that the file mentions outside `inputs:` and `entities:`.
+pub fn mentioned(file: &PipelineFile, cards: &Cards<'_>) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
     for (_, list) in lists::sections(file) {
         let keys = list.value.key.0.iter().chain(&list.value.also.0);
         used.extend(keys.map(|key| key.value.clone()));
@@ -68,12 +127,10 @@ fn used_names(
         let keys = table.key.0.iter().chain(&table.also.0);
         used.extend(keys.map(|key| key.value.clone()));
     }
-    let filters = inputs.iter().filter_map(|input| input.filter.as_ref());
     let expressions = file
         .features
         .iter()
         .flat_map(|(_, feature)| feature.sources())
-        .chain(filters)
         .chain(file.sources_at_decision());
     for source in expressions {
         used.extend(identifiers(&source.value.0).into_iter().map(str::to_owned));

@@ -95,11 +95,15 @@ fn write_input(out: &mut String, compiled: &Compiled, index: usize) -> fmt::Resu
         InputKind::Transactions => "read",
         InputKind::Labels => "read for labels",
         InputKind::Events => "read for events",
+        InputKind::Table => "read for rows",
     };
     writeln!(out, "\ninput {}: topic {} is {what}, {key}", input.name, input.topic)?;
     writeln!(out, "  decodes {}", fields.join(", "))?;
     if let Some(filter) = &plan.inputs[index].filter {
         writeln!(out, "  takes records where {}", filter.source())?;
+    }
+    if let Some(deletion) = plan.inputs[index].rows.as_ref().and_then(|rows| rows.deletion.as_ref()) {
+        writeln!(out, "  deletes rows where {}", deletion.source())?;
     }
     if !input.derived.is_empty() {
         writeln!(

@@ -132,8 +132,10 @@ impl JsonSchema for ScoreRange {
 pub struct ExampleEvent {
     /// The name of its input.
     pub input: Key,
-    /// The record.
+    /// The record; null if it has no value: it deletes the row of a table.
     pub record: Node,
+    /// The record's key, if it says more than its field.
+    pub key: Option<Spanned<Raw>>,
     /// The record's timestamp, for inputs whose event time it is.
     pub at: Option<Spanned<Time>>,
     /// The expected decision.
@@ -153,19 +155,30 @@ impl Read for ExampleEvent {
         let at = keys.take::<Option<Spanned<Time>>>("at", diagnostics)?;
         let is_event = |key: &Key| !["expect", "at"].contains(&key.name.as_str());
         let events: Vec<_> = entries.iter().filter(|(key, _)| is_event(key)).collect();
+        // Beside an input, `key:` is that of the record. Alone it may be the name of an input.
+        let (keys_of_records, events): (Vec<_>, Vec<_>) = match events.as_slice() {
+            [_] => (Vec::new(), events),
+            _ => events.into_iter().partition(|(key, _)| key.name == "key"),
+        };
         let [(input, record)] = events.as_slice() else {
             diagnostics.add(
                 Diagnostic::new("an event of an example must have exactly one input", node.span.clone()).help(FORM),
             );
             return None;
         };
-        if !matches!(record.value, NodeValue::Map(_)) {
+        let key = match keys_of_records.first() {
+            Some((_, node)) => Some(Spanned::<Raw>::read(node, diagnostics)?),
+            None => None,
+        };
+        let is_deletion = key.is_some() && matches!(record.value, NodeValue::Null);
+        if !is_deletion && !matches!(record.value, NodeValue::Map(_)) {
             expected("the record's fields", record, diagnostics);
             return None;
         }
         Some(ExampleEvent {
             input: input.clone(),
             record: record.untyped(),
+            key,
             at,
             expect,
         })
@@ -185,7 +198,7 @@ impl JsonSchema for ExampleEvent {
                 "at": generator.subschema_for::<Time>(),
                 "expect": generator.subschema_for::<Expectation>(),
             },
-            "additionalProperties": { "type": "object" },
+            "additionalProperties": { "type": ["object", "null", "string", "number"] },
         })
     }
 }

@@ -12,8 +12,9 @@ section! {
     pub struct Input {
         /// The Kafka topic.
         pub topic: Required<String>,
-        /// What the records of an input beside `transactions` are: `labels`, facts about transactions, whose ids they have; or
-        /// `events`, other things that happen to entities, such as logins, with ids of their own.
+        /// What the records of an input beside `transactions` are: `labels`, facts about transactions, whose ids they have;
+        /// `events`, other things that happen to entities, such as logins, with ids of their own; or `table`, rows that say
+        /// what is known of an entity from their time on, such as a merchant's category.
         #[schemars(default, extend("default" = "labels"))]
         pub kind: Option<Spanned<Kind>>,
         /// `json`; `avro` in Confluent's wire format, with the `registry`; or `avro_plain`, Avro without a prefix in the
@@ -26,7 +27,8 @@ section! {
         pub schema: Option<Spanned<String>>,
         /// The field that is the records' Kafka key. If it is the first entity's key and transactions are the only input
         /// that features use, the first stage reads this topic directly, and a record without a Kafka key is a dead
-        /// letter. Otherwise there is a repartition topic in between.
+        /// letter. Otherwise there is a repartition topic in between. A table must have it: it is the key of an entity, and says
+        /// which row a record without a value deletes.
         #[schemars(default)]
         pub key: Option<Spanned<String>>,
         /// What is done about a record whose Kafka key is not the value of `key`, where the first stage reads this topic
@@ -34,10 +36,11 @@ section! {
         #[schemars(default, extend("default" = "warn"))]
         pub on_key_mismatch: Option<Spanned<KeyMismatch>>,
         /// The field with the event's id, by which duplicates within its input are known; of a label, with the id of its
-        /// transaction. Text or int.
-        pub id: Required<String>,
-        /// The field with the event time; of a label, with the time at which it became known. `{from: record}` is the
-        /// timestamp of the Kafka record.
+        /// transaction. Text or int. All inputs but tables must have it.
+        #[schemars(default)]
+        pub id: Option<Spanned<String>>,
+        /// The field with the event time; of a label, with the time at which it became known; of a table's row, with the time
+        /// from which on it holds. `{from: record}` is the timestamp of the Kafka record.
         pub event_time: Required<EventTime>,
         /// The earliest event time that can be meant: `2020-01-01`. A record with an earlier one is a dead letter. Without
         /// it, event times before 2000 are counted and warned of.
@@ -47,12 +50,16 @@ section! {
         /// Others are passed over and counted.
         #[schemars(default)]
         pub r#where: Option<Spanned<ExpressionText>>,
+        /// Of a table: a record for which this expression over the input's fields holds deletes the row of its key, as one
+        /// without a value does: `delete_when: status == "closed"`. Default: with `envelope: debezium` its deletions, `op == "d"`.
+        #[schemars(default)]
+        pub delete_when: Option<Spanned<ExpressionText>>,
         /// `debezium`: the fields lie in `after` of Debezium's change events, and `op` is a field. Unless `where:` says
         /// otherwise, events are made of creations, snapshots and updates.
         #[schemars(default)]
         pub envelope: Option<Spanned<Envelope>>,
         /// Whether a record without a value is a `dead_letter`, or passed over: `ignore`. Default: `ignore` with
-        /// `envelope: debezium`, else `dead_letter`.
+        /// `envelope: debezium`, else `dead_letter`. Of a table it deletes the row of its key by default.
         #[schemars(default)]
         pub tombstones: Option<Spanned<Tombstones>>,
         /// For labels without the key of a later entity: how long after its transaction a label may arrive and get the key
@@ -73,11 +80,17 @@ pub enum Kind {
     Labels,
     /// Other things that happen to entities.
     Events,
+    /// Rows that say what is known of entities.
+    Table,
 }
 
 impl Word for Kind {
     const WHAT: &'static str = "a kind of input";
-    const WORDS: &'static [(&'static str, Self)] = &[("labels", Kind::Labels), ("events", Kind::Events)];
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("labels", Kind::Labels),
+        ("events", Kind::Events),
+        ("table", Kind::Table),
+    ];
 }
 word!(Kind);
 

@@ -25,7 +25,7 @@ section! {
         #[schemars(default)]
         pub description: Option<String>,
         /// The topics that are read, by name. `transactions` is required. Every other input has labels, facts about
-        /// transactions that become known later, unless `kind: events` says that it has other events of entities.
+        /// transactions that become known later, unless `kind: events` says that it has other events of entities, or `kind: table` rows of them.
         pub inputs: Map<Input>,
         /// The entities for which features are computed, by name: customer, card, terminal, … Their order is the order of
         /// the stages.

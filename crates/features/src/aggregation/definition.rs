@@ -49,6 +49,10 @@ pub enum Aggregation {
     Histogram(usize),
     /// The quantile q in 0..=1, linearly interpolated between order statistics as numpy does. Float.
     Quantile(f64),
+    /// What the newest entry has in the column: null if it has nothing there. The input is then one of rows: see
+    /// [`Applied::too_late`](crate::Applied::too_late). It is no aggregation of the pipeline file, so it has no place in
+    /// [`Aggregation::TABLE`]. Of the value's type.
+    Row,
     /// Sum of 2^(−age / half-life) over the entries, age measured from the window's end. Float.
     DecayedCount {
         /// In microseconds.

@@ -180,6 +180,16 @@ const LAST_K: Definition = Definition {
     empty: Empty::Null,
 };
 
+const ROW: Definition = Definition {
+    name: "row",
+    summary: "The value of the newest row.",
+    operand: Operand::Values,
+    constructor: Constructor::Plain(Aggregation::Row),
+    window: WindowRule::UnlimitedByDefault,
+    output: Output::Value,
+    empty: Empty::Null,
+};
+
 const TIME_SINCE_LAST: Definition = Definition {
     name: "time_since_last",
     summary: "Seconds since the newest event before this one: `time_since_last: transactions`.",
@@ -286,6 +296,7 @@ impl Aggregation {
             Aggregation::FirstK(k) => (&FIRST_K, K(k), Derived(DerivedKind::FirstK(k), DerivedRead::Values)),
             Aggregation::Last => (&LAST, None, Derived(DerivedKind::Last, DerivedRead::Values)),
             Aggregation::LastK(k) => (&LAST_K, K(k), Derived(DerivedKind::LastK(k), DerivedRead::Values)),
+            Aggregation::Row => (&ROW, None, Derived(DerivedKind::Row, DerivedRead::Row)),
             Aggregation::TimeSinceLast => (
                 &TIME_SINCE_LAST,
                 None,

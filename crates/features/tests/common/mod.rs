@@ -313,6 +313,7 @@ fn aggregate(feature: &FeatureSpec, entries: &[&Entry], time: i64, through: i64)
                 all.iter().take(k).map(|(_, count)| Value::Int(*count as i64)).collect(),
             ))
         }
+        Aggregation::Row => unreachable!("tables have a model of their own"),
         Aggregation::TimeSinceLast => float((time - entries.last()?.time) as f64 / 1e6),
         Aggregation::Quantile(q) => {
             let mut sorted: Vec<f64> = numbers().collect();

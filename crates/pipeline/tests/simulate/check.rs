@@ -4,6 +4,7 @@ use crate::cluster::{Cluster, Failure};
 use crate::home::States;
 use crate::oracle::{self, Expected};
 use crate::scenario::Scenario;
+use crate::table::COLUMNS;
 use riskstream_events::{FeatureValue, OwnedDecisionRecord, Value};
 use riskstream_features::state::{MemoryState, StateStore};
 use std::any::Any;
@@ -60,7 +61,7 @@ fn check(scenario: &Scenario, cluster: &mut Cluster<'_>) -> Result<(), Failure> 
         }
     }
     let damaged = scenario.events.iter().filter(|sent| sent.is_damaged);
-    let damaged = damaged.filter(|sent| usize::from(sent.input) < cluster.topology.inputs.len());
+    let damaged = damaged.filter(|sent| scenario.input_of(sent) < cluster.topology.inputs.len());
     let (damaged, dead_letters) = (
         damaged.count(),
         cluster.broker.all_records(&cluster.topology.dead_letters),
@@ -91,6 +92,12 @@ fn compare(found: &OwnedDecisionRecord, expected: &Expected) -> Result<(), Failu
         let given = found.feature(&name);
         if !given.is_some_and(|given| agree(given, value)) {
             return Err(format!("{name} is {given:?} instead of {value:?}"));
+        }
+    }
+    for (column, value) in COLUMNS.iter().zip(&expected.columns) {
+        let given = found.feature(column);
+        if !given.is_some_and(|given| agree(given, value)) {
+            return Err(format!("{column} is {given:?} instead of {value:?}"));
         }
     }
     let is_busy = matches!(expected.features.get(&0), Some(Value::Int(count)) if *count > crate::definition::BUSY);

@@ -67,10 +67,11 @@ impl<'s> Cluster<'s> {
         let topology = definition::topology(scenario);
         let broker = Broker::new();
         broker.create("payments", oracle::partitions_of_input(scenario));
-        if let Some(partitions) = scenario.label_partitions
-            && topology.inputs.len() > 1
-        {
+        if let Some(partitions) = scenario.label_partitions {
             broker.create("labels", partitions);
+        }
+        if let Some(table) = scenario.table {
+            broker.create("rows", table.partitions);
         }
         broker.create(&topology.decisions, 2);
         broker.create(&topology.dead_letters, 1);
@@ -419,12 +420,16 @@ impl<'s> Cluster<'s> {
         self.note(|| format!("part {part} of the load is sent"));
         let scenario = self.scenario;
         for sent in scenario.events.iter().filter(|sent| sent.part == part) {
-            let Some(input) = self.topology.inputs.get(usize::from(sent.input)) else {
+            let Some(input) = self.topology.inputs.get(scenario.input_of(sent)) else {
                 continue;
             };
-            let key = sent.record_key(scenario.is_keyed);
+            let key = sent.record_key(scenario);
+            let (value, timestamp) = match sent.is_deletion {
+                true => (None, Some(sent.time)),
+                false => (Some(sent.json()), None),
+            };
             self.broker
-                .produce(&input.topic, Some(key.as_bytes()), Some(&sent.json()), None);
+                .produce(&input.topic, Some(key.as_bytes()), value.as_deref(), timestamp);
         }
         let of_part = scenario.events.iter().filter(|sent| sent.part <= part);
         let now = of_part.map(|sent| sent.sent_at).max().unwrap_or(BEGIN);

@@ -3,6 +3,7 @@
 use crate::load::SECOND;
 use crate::naive::{self, ABROAD, AMOUNT, FRAUD, ITEMS, SHOP};
 use crate::scenario::{Feature, Scenario};
+use crate::table::COLUMNS;
 use riskstream_definition::{Style, compile};
 use riskstream_events::Slot;
 use riskstream_features::{Aggregation, EntitySpec, FeatureSpec, Precision};
@@ -37,6 +38,13 @@ pub fn text(scenario: &Scenario) -> String {
     if scenario.label_partitions.is_some() {
         text += &format!("  labels:\n    topic: labels\n    {fields}");
     }
+    if let Some(table) = scenario.table {
+        text += &format!(
+            "  rows:\n    kind: table\n    topic: rows\n    key: e{0}\n    event_time: time\n    fields: {{e{0}: text, time: timestamp, \
+             amount: float, items: int, shop: text}}\n",
+            table.entity
+        );
+    }
     text += "entities:\n";
     for (number, entity) in scenario.entities.iter().enumerate() {
         let (lateness, dedupe) = (entity.lateness, entity.dedupe);
@@ -46,7 +54,11 @@ pub fn text(scenario: &Scenario) -> String {
     for (number, feature) in scenario.features.iter().enumerate() {
         text += &feature_text(number, feature);
     }
-    text += &format!("rules: [{{name: busy, when: f0 > {BUSY}, then: review, reason: R1}}]\n");
+    text += &format!("rules:\n  - {{name: busy, when: f0 > {BUSY}, then: review, reason: R1}}\n");
+    if scenario.table.is_some() {
+        let columns = COLUMNS.map(|column| format!("{column} == null")).join(" && ");
+        text += &format!("  - {{name: empty, mode: shadow, when: {columns}, then: review, reason: R2}}\n");
+    }
     text += "outputs: {decisions: decisions, dead_letters: dead-letters}\n";
     text
 }

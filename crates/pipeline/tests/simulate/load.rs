@@ -1,7 +1,8 @@
 //! The load: payments and labels of a few entities, late, doubled, in bursts, and what cannot be decoded.
 
 use crate::random::Random;
-use crate::scenario::Mode;
+use crate::scenario::{Mode, Scenario};
+use crate::table::ROWS;
 use riskstream_events::ValueType;
 use std::fmt::Write as _;
 
@@ -42,7 +43,7 @@ pub const FIELDS: [LoadField; 4] = [
 /// A record of an input.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sent {
-    /// 0: the transactions, 1: the labels.
+    /// 0: the transactions, 1: the labels, 2: the rows of the table.
     pub input: u8,
     /// The part of the load that it belongs to.
     pub part: usize,
@@ -60,6 +61,8 @@ pub struct Sent {
     pub truth: bool,
     /// It cannot be decoded.
     pub is_damaged: bool,
+    /// It has no value, and deletes a row.
+    pub is_deletion: bool,
 }
 
 impl Sent {
@@ -106,11 +109,12 @@ impl Sent {
     }
 
     /// The key of the record in Kafka.
-    pub fn record_key(&self, is_keyed: bool) -> String {
-        match is_keyed && self.input == 0 {
-            true => self.key(0),
+    pub fn record_key(&self, scenario: &Scenario) -> String {
+        match (self.input, scenario.table) {
+            (ROWS, Some(table)) => self.key(table.entity),
+            (0, _) if scenario.is_keyed => self.key(0),
             // A few partitions get most of the records.
-            false => format!("{}", self.id % 5),
+            _ => format!("{}", self.id % 5),
         }
     }
 }
@@ -188,6 +192,7 @@ fn payment(random: &mut Random, id: usize, second: i64, entities: usize, keys: u
         shop: random.percent(90).then(|| random.below(6) as u8),
         truth: random.percent(50),
         is_damaged: random.percent(2),
+        is_deletion: false,
     }
 }
 

@@ -17,6 +17,7 @@ mod scenario;
 mod shrink;
 #[path = "../split_mix/mod.rs"]
 mod split_mix;
+mod table;
 
 use report::Report;
 use scenario::Scenario;
@@ -68,7 +69,14 @@ fn each_seed_gives_what_the_oracle_gives() {
 #[test]
 fn seeds_that_found_mistakes() {
     for seed in [43, 55, 1143, 2628, 21249, 26198] {
-        let judged = check::judge(&Scenario::draw(seed), None);
-        assert_eq!(judged, Ok(()), "seed {seed}");
+        let scenario = Scenario::draw(seed);
+        assert_eq!(check::judge(&scenario, None), Ok(()), "seed {seed}");
+        // As they were when they found it.
+        let without_table = scenario.without_table();
+        assert_eq!(
+            check::judge(&without_table, None),
+            Ok(()),
+            "seed {seed} without a table"
+        );
     }
 }

@@ -9,6 +9,7 @@ use crate::definition;
 use crate::load::Sent;
 use crate::naive::{self, ABROAD, AMOUNT, FRAUD, ITEMS, Naive, OUTPUT, SHOP, row};
 use crate::scenario::{Mode, Scenario};
+use crate::table::{ROWS, Rows};
 use riskstream_events::{Row, Value};
 use riskstream_features::EntitySpec;
 use riskstream_pipeline::partitioner::partition;
@@ -19,6 +20,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub struct Expected {
     /// By the features' numbers.
     pub features: BTreeMap<usize, Value>,
+    /// The columns of the table, if there is one.
+    pub columns: Vec<Value>,
     pub late_by_ms: Option<i64>,
     pub is_late: bool,
     pub is_duplicate: bool,
@@ -47,11 +50,11 @@ pub fn decisions(scenario: &Scenario) -> BTreeMap<String, Vec<Expected>> {
         let count = scenario.entities[stage].partitions;
         let inbox = match stage == 0 && scenario.reads_input() {
             true => std::mem::take(&mut sources),
-            false => deliver(&sources, stage, count),
+            false => deliver(scenario, &sources, stage, count),
         };
         sources = inbox
             .into_iter()
-            .map(|partition| apply(partition, stage, spec, numbers))
+            .map(|partition| apply(scenario, partition, stage, spec, numbers))
             .collect();
     }
     let mut decisions: BTreeMap<String, Vec<Expected>> = BTreeMap::new();
@@ -63,7 +66,11 @@ pub fn decisions(scenario: &Scenario) -> BTreeMap<String, Vec<Expected>> {
 
 /// The rows of each partition of the inputs.
 fn ingest(scenario: &Scenario) -> Vec<Vec<Moving<'_>>> {
-    let counts = [partitions_of_input(scenario), scenario.label_partitions.unwrap_or(0)];
+    let counts = [
+        partitions_of_input(scenario),
+        scenario.label_partitions.unwrap_or(0),
+        scenario.table.map_or(0, |table| table.partitions),
+    ];
     let mut sources: Vec<Vec<Moving<'_>>> = Vec::new();
     for (input, count) in counts.into_iter().enumerate() {
         let first = sources.len();
@@ -73,7 +80,7 @@ fn ingest(scenario: &Scenario) -> Vec<Vec<Moving<'_>>> {
             if usize::from(sent.input) != input || sent.is_damaged {
                 continue;
             }
-            let at = partition(sent.record_key(scenario.is_keyed).as_bytes(), count) as usize;
+            let at = partition(sent.record_key(scenario).as_bytes(), count) as usize;
             watermarks[at] = watermarks[at].max(sent.time * 1000);
             let late_by = (watermarks[at] - sent.time * 1000) / 1000;
             sources[first + at].push(Moving {
@@ -81,6 +88,7 @@ fn ingest(scenario: &Scenario) -> Vec<Vec<Moving<'_>>> {
                 watermark: watermarks[at],
                 expected: Expected {
                     features: BTreeMap::new(),
+                    columns: Vec::new(),
                     late_by_ms: (late_by > 0).then_some(late_by),
                     is_late: late_by > 0,
                     is_duplicate: false,
@@ -102,13 +110,18 @@ pub fn partitions_of_input(scenario: &Scenario) -> i32 {
 }
 
 /// The rows of each partition in front of a stage, in order.
-fn deliver<'a>(sources: &[Vec<Moving<'a>>], stage: usize, count: i32) -> Vec<Vec<Moving<'a>>> {
+fn deliver<'a>(scenario: &Scenario, sources: &[Vec<Moving<'a>>], stage: usize, count: i32) -> Vec<Vec<Moving<'a>>> {
     let mut queues: Vec<Vec<VecDeque<Moving<'a>>>> = (0..count)
         .map(|_| sources.iter().map(|_| VecDeque::new()).collect())
         .collect();
     for (number, source) in sources.iter().enumerate() {
         for row in source {
-            let key = row.sent.key(stage);
+            let key = match scenario.table.filter(|_| row.sent.input == ROWS) {
+                // On its way to its entity a row is in the partition of its key.
+                Some(table) if table.entity >= stage => row.sent.key(table.entity),
+                Some(_) => continue,
+                None => row.sent.key(stage),
+            };
             let at = partition(key.as_bytes(), count) as usize;
             queues[at][number].push_back(row.clone());
         }
@@ -128,13 +141,31 @@ fn merge(mut queues: Vec<VecDeque<Moving<'_>>>) -> Vec<Moving<'_>> {
     }
 }
 
-fn apply<'a>(rows: Vec<Moving<'a>>, stage: usize, spec: &EntitySpec, numbers: &[usize]) -> Vec<Moving<'a>> {
+fn apply<'a>(
+    scenario: &Scenario,
+    rows: Vec<Moving<'a>>,
+    stage: usize,
+    spec: &EntitySpec,
+    numbers: &[usize],
+) -> Vec<Moving<'a>> {
     let mut naive = Naive::new();
+    let mut table = Rows::default();
+    let has_table = scenario.table.is_some_and(|table| table.entity == stage);
     let apply = |mut moving: Moving<'a>| {
         let key = moving.sent.key(stage);
+        if moving.sent.input == ROWS {
+            if has_table {
+                table.add(key, moving.sent);
+            }
+            return moving;
+        }
         let mut row = row_of(moving.sent, numbers.len());
         let applied = naive.apply(spec, &key, moving.sent.input, &mut row);
         let expected = &mut moving.expected;
+        if has_table && moving.sent.input == 0 {
+            let entity = scenario.entities[stage];
+            expected.columns = table.seen(&key, moving.sent, naive.stream(), entity).into();
+        }
         expected.is_late |= applied.overtaken;
         expected.is_duplicate |= applied.duplicate;
         expected.is_too_late |= applied.too_late;

@@ -86,11 +86,12 @@ impl Report {
         drop(judge(&shortest, Some(&mut trace)));
         println!("its shortest form fails: {failure}\n\n{}", definition::text(&shortest));
         println!(
-            "{:?}: {} processes, partitions {} and {:?}, {:?}, batches of {}, a part every {} rounds{}",
+            "{:?}: {} processes, partitions {} and {:?}, {:?}, {:?}, batches of {}, a part every {} rounds{}",
             shortest.mode,
             shortest.processes.len(),
             shortest.input_partitions,
             shortest.label_partitions,
+            shortest.table,
             shortest
                 .entities
                 .iter()
@@ -102,11 +103,14 @@ impl Report {
         );
         println!("{:?}, of the disk {:?}", shortest.faults, shortest.store_faults);
         for sent in &shortest.events {
-            let input = ["payment", "label"][usize::from(sent.input)];
+            let input = ["payment", "label", "row"][usize::from(sent.input)];
             println!(
                 "  part {}: {input} {}",
                 sent.part,
-                String::from_utf8_lossy(&sent.json())
+                match sent.is_deletion {
+                    true => format!("that deletes {} at {}", sent.record_key(&shortest), sent.time),
+                    false => String::from_utf8_lossy(&sent.json()).into_owned(),
+                }
             );
         }
         trace.iter().for_each(|line| println!("  {line}"));

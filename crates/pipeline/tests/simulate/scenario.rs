@@ -2,6 +2,7 @@
 
 use crate::load::{self, Sent};
 use crate::random::Random;
+use crate::table::{self, ROWS, Table};
 use riskstream_features::{Aggregation, Constructor};
 use riskstream_pipeline::faulty::Faults;
 
@@ -80,6 +81,8 @@ pub struct Scenario {
     pub input_partitions: i32,
     /// None: there is no input of labels.
     pub label_partitions: Option<i32>,
+    /// None: there is no table.
+    pub table: Option<Table>,
     /// Whether the transactions' topic is keyed by the first entity.
     pub is_keyed: bool,
     /// For each process whether the deciding stage has a worker of its own.
@@ -124,7 +127,8 @@ impl Scenario {
         let processes: Vec<bool> = (0..random.choose(&[1, 2, 2, 3, 3, 4, 6, 8]))
             .map(|_| entities.len() > 1 && random.percent(30))
             .collect();
-        let (events, parts) = load::draw(random, mode, entities.len(), label_partitions.is_some());
+        let (mut events, parts) = load::draw(random, mode, entities.len(), label_partitions.is_some());
+        let table = table::draw(seed, mode, entities.len(), &mut events);
         let gap = random.within(1, 12) as usize;
         let calm = random.percent(10);
         let rate = |random: &mut Random, limit: u16| match calm || random.percent(30) {
@@ -154,6 +158,7 @@ impl Scenario {
             entities,
             features,
             label_partitions,
+            table,
             is_keyed,
             processes,
             has_standby: random.percent(25),
@@ -169,7 +174,22 @@ impl Scenario {
 
     /// Whether the first stage reads the transactions' own topic.
     pub fn reads_input(&self) -> bool {
-        self.is_keyed && self.label_partitions.is_none()
+        self.is_keyed && self.label_partitions.is_none() && self.table.is_none()
+    }
+
+    /// The same without a table.
+    pub fn without_table(mut self) -> Scenario {
+        self.events.retain(|sent| sent.input != ROWS);
+        self.table = None;
+        self
+    }
+
+    /// The place of a record's input in the plan.
+    pub fn input_of(&self, sent: &Sent) -> usize {
+        match sent.input {
+            ROWS => 1 + usize::from(self.label_partitions.is_some()),
+            input => usize::from(input),
+        }
     }
 }
 

@@ -54,6 +54,7 @@ impl Smallest {
         helped |= self.change(|scenario| std::mem::replace(&mut scenario.input_partitions, 1) > 1);
         helped |= self.change(|scenario| scenario.label_partitions.replace(1).is_some_and(|count| count > 1));
         helped |= self.change(drop_labels);
+        helped |= self.change(drop_table);
         helped |= self.change(|scenario| std::mem::take(&mut scenario.has_standby));
         helped | self.change(|scenario| scenario.processes.iter_mut().any(std::mem::take))
     }
@@ -117,14 +118,23 @@ fn drop_last_stage(scenario: &mut Scenario) -> bool {
     scenario.entities.pop();
     let count = scenario.entities.len();
     scenario.features.retain(|feature| feature.entity < count);
+    if scenario.table.is_some_and(|table| table.entity >= count) {
+        drop_table(scenario);
+    }
     for sent in &mut scenario.events {
         sent.keys.truncate(count);
     }
     count > 0
 }
 
+fn drop_table(scenario: &mut Scenario) -> bool {
+    let had_table = scenario.table.is_some();
+    *scenario = scenario.clone().without_table();
+    had_table
+}
+
 fn drop_labels(scenario: &mut Scenario) -> bool {
     scenario.features.retain(|feature| !feature.of_labels);
-    scenario.events.retain(|sent| sent.input == 0);
+    scenario.events.retain(|sent| sent.input != 1);
     scenario.label_partitions.take().is_some()
 }

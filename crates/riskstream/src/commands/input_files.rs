@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use anyhow::anyhow;
 use riskstream_definition::{Compiled, nearest};
-use riskstream_engine::plan::WRITTEN_AT;
+use riskstream_engine::plan::{InputKind, WRITTEN_AT};
 use riskstream_events::InputFields;
 use riskstream_offline::backfill::{InputFile, Order, RecordKey, Summary};
 use riskstream_offline::read::{ENDINGS, Source};
@@ -276,11 +276,25 @@ pub(super) fn record_notes(summary: &Summary, compiled: &Compiled) -> Vec<String
         ));
     }
     for (input, stage, counts) in summary.other_events.iter().filter(|(.., counts)| counts.too_late > 0) {
+        let (name, entity) = (
+            &compiled.plan.inputs[usize::from(input)].name,
+            &compiled.plan.stages[stage].entity,
+        );
+        let too_late = counts.too_late;
+        notes.push(match compiled.plan.kind(input) {
+            InputKind::Table => format!(
+                "{too_late} rows of `{name}` came later than the `lateness` of `{entity}` and after the rows that took their place"
+            ),
+            _ => format!(
+                "{too_late} events of `{name}` came later than the `lateness` of `{entity}`, whose features do not count them"
+            ),
+        });
+    }
+    for (input, _, counts) in summary.other_events.iter().filter(|(.., counts)| counts.late > 0) {
         notes.push(format!(
-            "{} events of `{}` came later than the `lateness` of `{}`, whose features do not count them",
-            counts.too_late,
-            compiled.plan.inputs[usize::from(input)].name,
-            compiled.plan.stages[stage].entity
+            "{} rows of `{}` came after transactions from which on they hold, which do not see them",
+            counts.late,
+            compiled.plan.inputs[usize::from(input)].name
         ));
     }
     if summary.filtered > 0 {

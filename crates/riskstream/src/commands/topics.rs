@@ -107,8 +107,8 @@ fn refusals(compiled: &Compiled, kafka: &KafkaOptions, required: &[RequiredTopic
 /// What a topic is to the task that reads it; none if none does.
 fn keying(compiled: &Compiled, role: &TopicRole) -> Option<Keying> {
     match role {
-        TopicRole::Input(_) if compiled.repartition_topics[0].is_some() => Some(Keying::Free),
-        TopicRole::Input(_) | TopicRole::Repartition(_) => Some(Keying::ByState),
+        TopicRole::Input(_) | TopicRole::Rows(_) if compiled.repartition_topics[0].is_some() => Some(Keying::Free),
+        TopicRole::Input(_) | TopicRole::Rows(_) | TopicRole::Repartition(_) => Some(Keying::ByState),
         TopicRole::Decisions
         | TopicRole::Output(_)
         | TopicRole::DeadLetters

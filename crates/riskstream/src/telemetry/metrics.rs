@@ -138,6 +138,8 @@ metrics! {
         "Labels that came later than the entity's `lateness`, so that none of its features counts them. The log tells of the first of each entity and partition.";
     OTHER_EVENTS: Counter "riskstream_other_events_total" ["input", "entity", "result"] in Count,
         "Events of inputs of `kind: events`, by what became of them at an entity whose features use them: counted, duplicate (their id was seen within the entity's `dedupe`) or too_late (they came later than its `lateness`, and no feature counts them). The log tells of the first that is too late of each input, entity and partition.";
+    TABLE_ROWS: Counter "riskstream_table_rows_total" ["input", "entity", "result"] in Count,
+        "Rows of inputs of `kind: table`, deletions among them, by what became of them at their entity: in_time, late (a transaction from which on the row holds had been decided before it came; later ones see it) or superseded (it is older than the entity's `lateness`, and a newer row had taken its place by then). The log tells of the first late one of each input, entity and partition.";
     FILTERED: Counter "riskstream_filtered_records_total" [] in Count,
         "Input records that are no events: an input's `where:` does not hold, or a tombstone is ignored.";
     DOUBTFUL_TIMES: Counter "riskstream_doubtful_event_times_total" [] in Count,

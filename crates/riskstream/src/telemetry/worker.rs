@@ -227,11 +227,11 @@ fn too_late_labels(topology: &Topology) -> Vec<Counter> {
         .collect()
 }
 
-/// Creates the counters of other events at the entities that use them.
+/// Creates the counters of other events and of rows at the entities that use them.
 fn create_event_counters(plan: &Plan) {
     for (stage, of_stage) in plan.stages.iter().enumerate() {
         for (input, key) in (0u8..).zip(&of_stage.keys) {
-            if key.is_some() && plan.kind(input) == InputKind::Events {
+            if key.is_some() && matches!(plan.kind(input), InputKind::Events | InputKind::Table) {
                 count_events(plan, input, stage, EventCounts::default());
             }
         }
@@ -239,9 +239,13 @@ fn create_event_counters(plan: &Plan) {
 }
 
 fn count_events(plan: &Plan, input: u8, stage: usize, counts: EventCounts) {
+    let (metric, counts) = match plan.kind(input) {
+        InputKind::Table => (&set::TABLE_ROWS, counts.of_rows()),
+        _ => (&set::OTHER_EVENTS, counts.of_events()),
+    };
     let (input, entity) = (&plan.inputs[usize::from(input)].name, &plan.stages[stage].entity);
-    for (result, count) in counts.named() {
-        set::OTHER_EVENTS.counter(&[input, entity, result]).increment(count);
+    for (result, count) in counts {
+        metric.counter(&[input, entity, result]).increment(count);
     }
 }
 

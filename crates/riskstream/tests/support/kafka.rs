@@ -131,6 +131,19 @@ pub fn set_position(brokers: &str, group: &str, topic: &str, partition: i32, off
     });
 }
 
+/// Whether a group has committed that it has read all records of a topic.
+pub fn is_committed(brokers: &str, group: &str, topic: &str, partitions: i32) -> bool {
+    let consumer: BaseConsumer = config(brokers).set("group.id", group).create().unwrap();
+    let mut wanted = TopicPartitionList::new();
+    wanted.add_partition_range(topic, 0, partitions - 1);
+    let committed = consumer.committed_offsets(wanted, DEADLINE).unwrap();
+    (0..partitions).all(|partition| {
+        let (_, end) = consumer.fetch_watermarks(topic, partition, DEADLINE).unwrap();
+        let position = committed.find_partition(topic, partition).map(|found| found.offset());
+        end == 0 || matches!(position, Some(Offset::Offset(position)) if position >= end)
+    })
+}
+
 /// The sum of the end offsets of a topic's partitions, including records of open and aborted transactions.
 pub struct Ends(BaseConsumer);
 
@@ -204,6 +217,14 @@ impl Writer {
         self.send_with_header(topic, key, value, None);
     }
 
+    /// Writes one record with this timestamp, in milliseconds since the epoch.
+    pub fn send_at(&self, topic: &str, key: Option<&[u8]>, value: Option<&[u8]>, timestamp: i64) {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).timestamp(timestamp);
+        record.key = key;
+        record.payload = value;
+        self.write(record);
+    }
+
     /// The same with a header: its name and value.
     pub fn send_with_header(
         &self,
@@ -212,20 +233,25 @@ impl Writer {
         value: Option<&[u8]>,
         header: Option<(&str, &[u8])>,
     ) {
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
+        record.key = key;
+        record.payload = value;
+        record.headers = header.map(|(key, value)| {
+            let value = Some(value);
+            OwnedHeaders::new().insert(Header { key, value })
+        });
+        self.write(record);
+    }
+
+    fn write(&self, mut record: BaseRecord<'_, [u8], [u8]>) {
         loop {
-            let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic);
-            record.key = key;
-            record.payload = value;
-            record.headers = header.map(|(key, value)| {
-                let value = Some(value);
-                OwnedHeaders::new().insert(Header { key, value })
-            });
-            match self.producer.send(record) {
+            record = match self.producer.send(record) {
                 Ok(()) => return,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), record)) => {
                     std::thread::sleep(Duration::from_millis(5));
+                    record
                 }
-                Err((error, _)) => panic!("{topic}: {error}"),
+                Err((error, record)) => panic!("{}: {error}", record.topic),
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::FeatureCompiler;
 use crate::compile::names::Sequence;
+use crate::compile::rows::columns;
 use crate::diagnostics::{Diagnostic, enumerate};
 use crate::duration;
 use crate::syntax::read::Spanned;
@@ -192,6 +193,17 @@ impl<'a> FeatureCompiler<'a, '_, '_> {
                 ));
             }
             self.diagnostics.add(diagnostic);
+        }
+        if let Some(table) = found.filter(|input| input.kind == InputKind::Table) {
+            let column = columns(table).next().map_or("COLUMN", String::as_str);
+            self.diagnostics.add(
+                Diagnostic::new(format!("`{}` is a table, whose rows are not aggregated", table.name), named.span.clone())
+                    .help(format!(
+                        "use what the newest row says in an expression: `{}.{column}`; declare an input of `kind: events` on the same topic to count changes",
+                        table.name
+                    )),
+            );
+            return None;
         }
         found.map(|input| input.name.as_str())
     }

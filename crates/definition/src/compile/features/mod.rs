@@ -4,6 +4,7 @@ mod aggregation;
 mod order;
 mod parameters;
 mod provenance;
+mod rows;
 mod tables;
 mod units;
 mod value;
@@ -65,6 +66,7 @@ pub fn compile<'s>(
     let used = usage.inputs.iter().map(|input| input.name.clone());
     let compiler = FeatureCompiler {
         names: &mut names,
+        fields: &fields,
         provenances: Provenances::of_fields(&fields),
         inputs,
         input_index: used.zip(0..).collect(),
@@ -78,7 +80,7 @@ pub fn compile<'s>(
         values: HashMap::new(),
         diagnostics,
     };
-    let features = compiler.compile(&file.features);
+    let features = compiler.compile(&file.features, usage);
     let decision = DecisionSlots {
         score: names.slot("score", ValueType::Float),
         late_by: names.slot("late_by", ValueType::Float),
@@ -96,6 +98,8 @@ pub fn compile<'s>(
 struct FeatureCompiler<'a, 'f, 's> {
     /// All names. Features are added to them.
     names: &'a mut Names<'s>,
+    /// The slots of fields.
+    fields: &'a BTreeMap<String, Slot>,
     /// The provenance of slots.
     provenances: Provenances,
     /// All inputs without errors.
@@ -118,7 +122,9 @@ struct FeatureCompiler<'a, 'f, 's> {
 
 impl FeatureCompiler<'_, '_, '_> {
     /// Compiles all features.
-    fn compile(mut self, features: &Map<Feature>) -> CompiledFeatures {
+    fn compile(mut self, features: &Map<Feature>, usage: &Usage<'_>) -> CompiledFeatures {
+        self.declare_tables_of_rows(&usage.broken_tables);
+        let columns: Vec<(String, Slot)> = usage.tables.iter().flat_map(|table| self.columns(table)).collect();
         for name in features
             .0
             .iter()
@@ -141,6 +147,7 @@ impl FeatureCompiler<'_, '_, '_> {
                 self.compiled.listed.push((name.to_owned(), symbol.slot));
             }
         }
+        self.compiled.listed.extend(columns);
         self.compiled
     }
 

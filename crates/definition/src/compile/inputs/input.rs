@@ -28,7 +28,7 @@ pub struct ResolvedInput {
     pub key: Option<String>,
     /// What is done about records with another key.
     pub on_key_mismatch: KeyMismatch,
-    /// The field with the event's id.
+    /// The field with the event's id; of a table the key.
     pub id: Option<String>,
     /// The field with the event time.
     pub event_time: Option<String>,
@@ -38,10 +38,14 @@ pub struct ResolvedInput {
     pub min_time: Option<i64>,
     /// The condition of records that are events.
     pub filter: Option<Spanned<ExpressionText>>,
+    /// Of a table: the condition of records that delete rows.
+    pub deletion: Option<Spanned<ExpressionText>>,
     /// What the records are wrapped in.
     pub envelope: Option<Envelope>,
     /// Whether records without a value are passed over.
     pub ignores_tombstones: bool,
+    /// Whether records without a value delete rows.
+    pub deletes_by_tombstones: bool,
     /// How long after its transaction a label may arrive and be completed from it, in microseconds.
     pub arrives_within: i64,
     /// All fields by name, used or not.
@@ -54,6 +58,11 @@ impl ResolvedInput {
         let names = key.0.iter().flat_map(|part| identifiers(&part.value.0));
         let fields = names.filter(|name| self.fields.contains_key(*name));
         fields.map(str::to_owned).collect()
+    }
+
+    /// Whether a field is the one that an envelope adds.
+    pub fn is_added_operation(&self, name: &str) -> bool {
+        name == OPERATION && self.fields.get(name).is_some_and(|field| self.is_operation(field))
     }
 
     /// Whether a field says what the change in an envelope is.

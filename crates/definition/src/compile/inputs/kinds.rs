@@ -21,12 +21,20 @@ pub fn resolve_kind(key: &Key, input: &Input, diagnostics: &mut Diagnostics) -> 
                 .help("remove `kind:`, or declare another input for records that are not decided on"),
             );
         }
+        check_keys_of_kind(key, input, InputKind::Transactions, diagnostics);
         return InputKind::Transactions;
     }
     let kind = match input.kind.as_ref().map(|kind| kind.value) {
         Some(Kind::Events) => InputKind::Events,
+        Some(Kind::Table) => InputKind::Table,
         Some(Kind::Labels) | None => InputKind::Labels,
     };
+    check_keys_of_kind(key, input, kind, diagnostics);
+    kind
+}
+
+/// Reports keys that have no meaning for an input of this kind, and those that it lacks.
+fn check_keys_of_kind(name: &Key, input: &Input, kind: InputKind, diagnostics: &mut Diagnostics) {
     if let (InputKind::Events, Some(within)) = (kind, &input.arrives_within) {
         diagnostics.add(
             Diagnostic::new("`arrives_within` has no effect on events", within.span.clone())
@@ -34,13 +42,50 @@ pub fn resolve_kind(key: &Key, input: &Input, diagnostics: &mut Diagnostics) -> 
                 .help("remove it; how late events may be is the `lateness` of entities"),
         );
     }
-    kind
+    if kind == InputKind::Table {
+        return check_keys_of_table(name, input, diagnostics);
+    }
+    if input.id.is_none() && !input.is_flawed {
+        diagnostics.add(Diagnostic::new("`id` is missing", name.span.clone()).label("this needs `id:`"));
+    }
+    let may_be_table = input.is_flawed && input.kind.is_none();
+    if let Some(deletion) = input.delete_when.as_ref().filter(|_| !may_be_table) {
+        diagnostics.add(
+            Diagnostic::new("`delete_when` has a meaning for tables only", deletion.span.clone())
+                .help("remove it, or add `kind: table`; `where:` says which records are events"),
+        );
+    }
+}
+
+fn check_keys_of_table(name: &Key, input: &Input, diagnostics: &mut Diagnostics) {
+    if let Some(id) = &input.id {
+        diagnostics.add(
+            Diagnostic::new("the rows of a table have no `id`", id.span.clone())
+                .label("`key:` says which row a record is")
+                .help("remove it"),
+        );
+    }
+    if let Some(within) = &input.arrives_within {
+        diagnostics.add(
+            Diagnostic::new("`arrives_within` has no effect on tables", within.span.clone())
+                .label("rows wait for no transaction")
+                .help("remove it; a row counts however late it comes"),
+        );
+    }
+    if input.key.is_none() && !input.is_flawed {
+        diagnostics.add(
+            Diagnostic::new(format!("the table `{}` has no `key`", name.name), name.span.clone())
+                .help("add `key: FIELD`, the field that is the key of an entity and of the records"),
+        );
+    }
 }
 
 /// Checks what is said of events, and what decisions read of them.
 pub fn check_kinds(file: &PipelineFile, inputs: &[ResolvedInput], diagnostics: &mut Diagnostics) {
     check_events(file, inputs, diagnostics);
-    check_decisions(file, inputs, diagnostics);
+    // A field of a table is no name, so its use is reported as that of an unknown one.
+    let others = inputs.iter().filter(|input| input.kind != InputKind::Table);
+    check_decisions(file, &others.cloned().collect::<Vec<_>>(), diagnostics);
 }
 
 /// Looks at events that no feature uses: they have to have a key of some entity, and their topic is not read, which is a warning.

@@ -22,8 +22,7 @@ pub fn check_places(usage: &Usage<'_>, diagnostics: &mut Diagnostics) {
 /// The fields that are read from records, in the order of the file.
 fn decoded<'i>(input: &'i ResolvedInput, usage: &Usage<'_>) -> Vec<(&'i String, &'i ResolvedField)> {
     let fields = input.fields.iter();
-    let is_decoded =
-        |(name, field): &(&String, &ResolvedField)| field.derived.is_none() && usage.fields.contains(*name);
+    let is_decoded = |(name, field): &(&String, &ResolvedField)| field.derived.is_none() && usage.reads(input, name);
     let mut fields: Vec<_> = fields.filter(is_decoded).collect();
     fields.sort_by_key(|(_, field)| field.span.start);
     fields

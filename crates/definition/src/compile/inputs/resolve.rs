@@ -11,6 +11,7 @@ use crate::duration::DAY;
 use crate::syntax::read::{ExpressionText, Spanned};
 use crate::syntax::{EventTime, Format, Input, KeyMismatch, PipelineFile, Tombstones};
 use crate::text::Key;
+use riskstream_engine::plan::InputKind;
 use riskstream_events::ValueType;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -61,7 +62,7 @@ fn resolve_input(
         fields: &fields,
         diagnostics,
     };
-    ResolvedInput {
+    let resolved = ResolvedInput {
         name: key.name.clone(),
         span: key.span.clone(),
         kind,
@@ -71,18 +72,28 @@ fn resolve_input(
             .as_ref()
             .map_or_else(String::new, |topic| topic.value.clone()),
         format,
-        id: roles.field("id", input.id.0.as_ref(), &[ValueType::Text, ValueType::Int]),
+        id: roles.field("id", input.id.as_ref(), &[ValueType::Text, ValueType::Int]),
         event_time: roles.field("event_time", event_time_field(input).as_ref(), &[ValueType::Timestamp]),
         time_is_of_record: matches!(&input.event_time.0, Some(time) if time.value == EventTime::Record),
         min_time: input.min_time.as_ref().map(|time| time.value.0),
         filter: input.r#where.clone().or_else(|| default_filter(input)),
+        deletion: input.delete_when.clone().or_else(|| default_deletion(input, kind)),
         envelope: input.envelope.as_ref().map(|envelope| envelope.value),
         ignores_tombstones: ignores_tombstones(input),
+        deletes_by_tombstones: kind == InputKind::Table && input.tombstones.is_none(),
         key: roles.field("key", input.key.as_ref(), &[ValueType::Text, ValueType::Int]),
         on_key_mismatch: on_key_mismatch(input),
         arrives_within: input.arrives_within.as_ref().map_or(30 * DAY, |within| within.value.0),
         schema,
         fields,
+    };
+    ResolvedInput {
+        // A row is known by its key.
+        id: match kind {
+            InputKind::Table => resolved.key.clone(),
+            _ => resolved.id,
+        },
+        ..resolved
     }
 }
 
@@ -103,6 +114,15 @@ fn default_filter(input: &Input) -> Option<Spanned<ExpressionText>> {
     let envelope = input.envelope.as_ref()?;
     Some(Spanned {
         value: ExpressionText(format!(r#"{OPERATION} in ["c", "r", "u"]"#)),
+        span: envelope.span.clone(),
+    })
+}
+
+/// Debezium's deletions, where records are rows.
+fn default_deletion(input: &Input, kind: InputKind) -> Option<Spanned<ExpressionText>> {
+    let envelope = input.envelope.as_ref().filter(|_| kind == InputKind::Table)?;
+    Some(Spanned {
+        value: ExpressionText(format!(r#"{OPERATION} == "d""#)),
         span: envelope.span.clone(),
     })
 }

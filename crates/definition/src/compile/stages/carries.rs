@@ -64,7 +64,9 @@ fn only_of_events(context: &StageContext<'_>) -> BTreeSet<Slot> {
     let fields = context.symbols.fields.iter();
     let is_of = |name: &String, is_events: bool| {
         let mut inputs = context.usage.inputs.iter();
-        inputs.any(|input| (input.kind == InputKind::Events) == is_events && input.fields.contains_key(name))
+        inputs.any(|input| {
+            matches!(input.kind, InputKind::Events | InputKind::Table) == is_events && input.fields.contains_key(name)
+        })
     };
     let of_events = fields.filter(|(name, _)| is_of(name, true) && !is_of(name, false));
     of_events.map(|(_, slot)| *slot).collect()

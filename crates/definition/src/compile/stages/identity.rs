@@ -24,6 +24,12 @@ pub fn fingerprint(
         if input.kind == InputKind::Events {
             text.push_str(" of events");
         }
+        if input.kind == InputKind::Table {
+            write!(text, " of rows by {:?}", input.key).expect("writing to a string");
+        }
+        if let Some(deletion) = &input.deletion {
+            write!(text, " without {}", deletion.value.0).expect("writing to a string");
+        }
         if let Some(filter) = &input.filter {
             write!(text, " where {}", filter.value.0).expect("writing to a string");
         }

@@ -77,7 +77,9 @@ fn key_of(context: &StageContext<'_>, at: usize, index: u8, slot: Slot, diagnost
             .iter()
             .any(|feature| feature.input == index)
     };
-    if !(at..context.entities.len()).any(uses) || (input.kind == InputKind::Events && !uses(at)) {
+    if !(at..context.entities.len()).any(uses)
+        || (matches!(input.kind, InputKind::Events | InputKind::Table) && !uses(at))
+    {
         return Key::Absent;
     }
     if context.entities[at].key.is_in(input) {
@@ -101,7 +103,7 @@ fn missing_key(context: &StageContext<'_>, at: usize, input: &ResolvedInput) -> 
     };
     let (name, fields) = (&input.name, lacking(&entity.key));
     let help = match (input.kind, at) {
-        (InputKind::Events, _) | (_, 0) => format!("add {fields} to the fields of `{name}`"),
+        (InputKind::Events | InputKind::Table, _) | (_, 0) => format!("add {fields} to the fields of `{name}`"),
         _ => format!(
             "add {fields} to the fields of `{name}`; or add {}, and the key is taken from the label's transaction",
             lacking(&context.entities[0].key)

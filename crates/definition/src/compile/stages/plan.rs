@@ -6,8 +6,9 @@ use super::expressions::place_expressions;
 use super::identity::{fingerprint, identity, values};
 use super::keys::{Keys, find_keys};
 use crate::compile::features::PlannedExpression;
+use crate::compile::inputs::ResolvedInput;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, SlotExpression, StagePlan};
+use riskstream_engine::plan::{EVENT_ID, EVENT_TIME, InputKind, SlotExpression, StagePlan};
 use riskstream_events::{Slot, ValueType};
 use riskstream_features::{EntityFeatures, EntitySpec, InputSpec};
 use std::collections::BTreeSet;
@@ -62,14 +63,15 @@ fn entity_spec(context: &StageContext<'_>, at: usize, keys: &Keys) -> EntitySpec
     let entity = &context.entities[at];
     let mut features = context.features.stages[at].clone();
     features.sort_by_cached_key(|feature| identity(context, feature));
-    let input = || InputSpec {
+    // A row has no id: it takes the place of those before it.
+    let input = |input: &&ResolvedInput| InputSpec {
         event_time: EVENT_TIME,
-        id: Some(EVENT_ID),
+        id: Some(EVENT_ID).filter(|_| input.kind != InputKind::Table),
     };
     EntitySpec {
         name: entity.name.clone(),
         features,
-        inputs: context.usage.inputs.iter().map(|_| input()).collect(),
+        inputs: context.usage.inputs.iter().map(input).collect(),
         lateness: entity.lateness,
         dedupe: entity.dedupe,
         keep: if at == 0 { keys.keep } else { 0 },

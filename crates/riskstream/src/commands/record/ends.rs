@@ -93,7 +93,7 @@ impl RecordedSpans {
             _ => spans(kafka, name, TimeRange::default())?,
         };
         let written = match topic.role {
-            TopicRole::Input(_) | TopicRole::Repartition(_) => written,
+            TopicRole::Input(_) | TopicRole::Rows(_) | TopicRole::Repartition(_) => written,
             TopicRole::Decisions => TimeRange { until: None, ..written },
             _ => TimeRange::default(),
         };

@@ -53,7 +53,7 @@ pub(super) fn leave_out(compiled: &Compiled, topics: &mut [Recorded], personal_d
     }
     for topic in topics
         .iter_mut()
-        .filter(|topic| matches!(topic.role, TopicRole::Input(_)))
+        .filter(|topic| matches!(topic.role, TopicRole::Input(_) | TopicRole::Rows(_)))
     {
         topic.left_out = Some("it holds personal data in clear; --personal-data would record it".to_owned());
     }
