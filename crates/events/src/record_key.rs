@@ -30,7 +30,7 @@ pub fn text_of(key: &[u8], is_framed: bool) -> Option<String> {
     let framed = framing::split(key).ok().map(|(_, rest)| rest);
     let is_read = if let (true, Some(rest)) = (is_framed, framed) {
         is_json(rest, &mut take) || is_avro(rest, &mut take)
-    } else if is_json(key, &mut take) {
+    } else if key.trim_ascii() == key && is_json(key, &mut take) {
         true
     } else if let Some(text) = std::str::from_utf8(key).ok().filter(|text| is_printable(text)) {
         take(text)
@@ -142,8 +142,9 @@ mod tests {
 
     #[test]
     fn texts_of_keys() {
-        let keys: [(&[u8], bool, Option<&str>); 17] = [
+        let keys: [(&[u8], bool, Option<&str>); 18] = [
             (b"c1", false, Some("c1")),
+            (b"604 ", false, Some("604 ")),
             (b"c1", true, Some("c1")),
             (b"42", false, Some("42")),
             ("Zo\u{eb}".as_bytes(), false, Some("Zo\u{eb}")),

@@ -48,11 +48,11 @@ impl Admission {
 
     /// What becomes of a decoded row. `written_at` is the log's timestamp in milliseconds, if there is one.
     pub fn admit(&mut self, engine: &Engine, written_at: Option<i64>, mut row: Row) -> Admitted {
-        if engine.deletes(self.input, &row) {
-            return self.admit_deletion(engine, written_at, row);
-        }
         if !engine.takes(self.input, &row) {
             return Admitted::Filtered(row);
+        }
+        if engine.deletes(self.input, &row) {
+            return self.admit_deletion(engine, written_at, row);
         }
         match engine.admit(self.input, written_at, &mut row) {
             Ok(()) => self.admitted(row),
