@@ -112,6 +112,19 @@ fn examples_with_rows() {
     );
 }
 
+#[test]
+fn a_record_that_is_passed_over_deletes_nothing() {
+    let source = CORRECT
+        .replacen("status == \"closed\"", "status == \"closed\" || limit < 0.0", 1)
+        .replacen("limit: 1, status: draft", "limit: -1, status: draft", 1);
+    assert_ne!(source, CORRECT);
+    let examples = run_examples(&valid(&source));
+    assert_eq!(
+        examples.unwrap_or_else(|report| panic!("{}", report.render(Style::Plain, 120))),
+        2
+    );
+}
+
 /// A record that deletes a row needs a key and a time.
 #[test]
 fn deletions_that_cannot_be_used() {
