@@ -5,7 +5,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
@@ -16,7 +15,7 @@ use crate::connection::Connection;
 use crate::consumer::GroupConsumer;
 use crate::errors;
 use crate::hanging;
-use crate::last_transaction::{Ending, LastTransaction};
+use crate::last_transaction::Ending;
 use crate::native;
 use crate::options::KafkaOptions;
 use crate::position_sender::PositionSender;
@@ -44,14 +43,8 @@ const RECENT: Duration = Duration::from_secs(1);
 pub(crate) struct Committer {
     pub(crate) records: RecordProducer,
     positions: PositionSender,
-    config: ClientConfig,
-    topics: Vec<String>,
+    options: KafkaOptions,
     connection: Arc<Connection>,
-    group: String,
-    /// A topic that the group reads.
-    input: Option<String>,
-    timeout: Duration,
-    last_transaction: LastTransaction,
     last_commit: Option<LastCommit>,
 }
 
@@ -68,12 +61,8 @@ impl LastCommit {
 }
 
 /// A producer, and what sends its positions.
-fn clients(
-    config: &ClientConfig,
-    topics: &[String],
-    connection: &Arc<Connection>,
-) -> Result<(RecordProducer, PositionSender), LogError> {
-    let records = RecordProducer::new(config, topics.to_vec(), Arc::clone(connection))?;
+fn clients(options: &KafkaOptions, connection: &Arc<Connection>) -> Result<(RecordProducer, PositionSender), LogError> {
+    let records = RecordProducer::new(&options.committer()?, options.outputs.clone(), Arc::clone(connection))?;
     let positions = PositionSender::new(Arc::clone(&records.producer))
         .map_err(|error| LogError::Fatal(format!("a thread cannot be started: {error}")))?;
     Ok((records, positions))
@@ -81,18 +70,12 @@ fn clients(
 
 impl Committer {
     pub(crate) fn new(options: &KafkaOptions, connection: Arc<Connection>) -> Result<Self, LogError> {
-        let (config, topics) = (options.committer()?, options.outputs.clone());
-        let (records, positions) = clients(&config, &topics, &connection)?;
+        let (records, positions) = clients(options, &connection)?;
         Ok(Self {
             records,
             positions,
-            config,
-            topics,
+            options: options.clone(),
             connection,
-            group: options.group.clone(),
-            input: options.inputs.first().cloned(),
-            timeout: options.transaction_timeout,
-            last_transaction: options.last_transaction.clone(),
             last_commit: None,
         })
     }
@@ -123,19 +106,19 @@ impl Committer {
     /// `Fenced`: the brokers do not answer, and a successor has to look again. `Fatal`: a right is missing.
     pub(crate) fn abort_leftovers(&mut self, consumer: &Arc<GroupConsumer>) -> Result<(), LogError> {
         if self.records.outages() > 0 {
-            self.last_transaction.note_outage();
+            self.options.last_transaction.note_outage();
         }
-        match self.last_transaction.may_hang() {
+        match self.options.last_transaction.may_hang() {
             Ending::Ended => return Ok(()),
             Ending::Dispensable => {}
             Ending::Unknown(positions) => {
-                if hanging::are_committed(consumer, &self.group, &positions)? {
-                    self.last_transaction.set(Ending::Ended);
+                if hanging::are_committed(consumer, &self.options.group, &positions)? {
+                    self.options.last_transaction.set(Ending::Ended);
                     return Ok(());
                 }
             }
         }
-        let deadline = Instant::now() + self.timeout;
+        let deadline = Instant::now() + self.options.transaction_timeout;
         let outages = self.records.outages();
         let unstable = hanging::unstable_partitions(consumer, &self.records, deadline)?;
         self.begin()
@@ -151,7 +134,7 @@ impl Committer {
     /// Positions are committed where the group's are, so any of them will do.
     fn send_any_position(&mut self, consumer: &GroupConsumer, deadline: Instant) -> Result<(), WriteFailure> {
         let mut positions = TopicPartitionList::new();
-        if let Some(input) = &self.input {
+        if let Some(input) = self.options.inputs.first() {
             // An offset that is not negative can be set.
             let _ = positions.add_partition_offset(input, 0, Offset::Offset(0));
         }
@@ -176,12 +159,12 @@ impl Committer {
         if outputs.is_empty() && positions.count() == 0 {
             return Ok(());
         }
-        let deadline = Instant::now() + self.timeout;
+        let deadline = Instant::now() + self.options.transaction_timeout;
         let outages = self.records.outages();
         // librdkafka may never return from sending positions while a coordinator is down ([`PositionSender`]). Delivered
         // outputs show that the brokers are up, and so does a recent commit: then outputs and positions are on their way together.
         let are_up = self.last_commit.take().is_some_and(|last| last.is_recent(outages));
-        self.last_transaction.begun();
+        self.options.last_transaction.begun();
         let delivered = self
             .begin()
             .and_then(|()| self.records.send(outputs, deadline))
@@ -198,19 +181,20 @@ impl Committer {
                 .and(Err(WriteFailure::Final(reason))),
             Err(failure) => Err(failure),
         };
-        if self.records.outages() != outages {
-            self.last_transaction.note_outage();
+        let had_outage = self.records.outages() != outages;
+        if had_outage {
+            self.options.last_transaction.note_outage();
         }
         if self.positions.is_given_up() {
             return Err(self.begin_anew(consumer, outputs));
         }
         match result.map_err(|failure| self.records.root_cause(failure)) {
             // The brokers that have come back may have left the transaction open: see `hanging`.
-            Ok(()) if self.records.outages() != outages => Err(LogError::Fenced(
+            Ok(()) if had_outage => Err(LogError::Fenced(
                 "all brokers were down while a transaction was committed".to_owned(),
             )),
             Ok(()) => {
-                self.last_transaction.set(Ending::Ended);
+                self.options.last_transaction.set(Ending::Ended);
                 let at = Instant::now();
                 self.last_commit = Some(LastCommit { at, outages });
                 Ok(())
@@ -234,12 +218,12 @@ impl Committer {
     /// Puts another producer in the place of one whose call does not return. Its transaction was not ended, so nothing of it is
     /// committed: the new producer aborts it. The member of the group stays what it is.
     fn begin_anew(&mut self, consumer: &Arc<GroupConsumer>, outputs: &Outputs) -> LogError {
-        match clients(&self.config, &self.topics, &self.connection) {
+        match clients(&self.options, &self.connection) {
             Ok((records, positions)) => (self.records, self.positions) = (records, positions),
             Err(error) => return error,
         }
         let begun = self
-            .init(self.timeout / 2)
+            .init(self.options.transaction_timeout / 2)
             .and_then(|()| self.abort_leftovers(consumer));
         match begun {
             Ok(()) if outputs.is_empty() => LogError::Rebalancing,
@@ -271,7 +255,7 @@ impl Committer {
     ) -> Result<(), WriteFailure> {
         self.send_positions(consumer, positions, deadline)?;
         if !outputs.is_empty() {
-            self.last_transaction.set(Ending::Unknown(positions.clone()));
+            self.options.last_transaction.set(Ending::Unknown(positions.clone()));
         }
         self.end_transaction(deadline)
     }
@@ -340,7 +324,7 @@ impl Committer {
     /// be reached; then the start of a successor aborts it, or the brokers do after its timeout. If all brokers were down in the
     /// meantime, the abort may have left something open, and a successor looks for it.
     fn abort(&self, reason: &str, outages: usize) -> Result<(), LogError> {
-        let deadline = Instant::now() + self.timeout / 4;
+        let deadline = Instant::now() + self.options.transaction_timeout / 4;
         loop {
             // Short timeouts: the callbacks of purged deliveries have to run in between.
             match self.records.producer.abort_transaction(Duration::from_millis(20)) {
@@ -357,10 +341,10 @@ impl Committer {
         self.records.serve_all();
         self.records.take_undelivered();
         if self.records.outages() != outages {
-            self.last_transaction.note_outage();
+            self.options.last_transaction.note_outage();
             return Err(LogError::Fenced(format!("{reason}; all brokers were down")));
         }
-        self.last_transaction.set(Ending::Ended);
+        self.options.last_transaction.set(Ending::Ended);
         Ok(())
     }
 }

@@ -78,9 +78,7 @@ impl PositionSender {
             }
         }
     }
-}
 
-impl PositionSender {
     /// Whether a call was given up.
     pub(crate) fn is_given_up(&self) -> bool {
         self.requests.is_none()

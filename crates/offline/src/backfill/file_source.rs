@@ -121,7 +121,7 @@ impl FileSource {
     fn admit(&mut self, engine: &Engine, mut row: Row) -> ReadResult {
         let key = self.file.as_ref().and_then(|file| file.key.as_ref());
         // A record that the filter leaves out may lack the key.
-        if key.is_some() && !engine.takes(self.input, &row) && !engine.deletes(self.input, &row) {
+        if key.is_some() && !engine.takes(self.input, &row) {
             return ReadResult::Filtered(row);
         }
         let partition = match key.map(|key| key.partition(&mut row, self.partitions.len(), &mut self.key)) {

@@ -36,26 +36,23 @@ class ConfigurationError(Error, ValueError):
     exit_code = 2
 
 
-class PipelineError(ConfigurationError):
+class _WithDiagnostics(Error):
+    """What is wrong with a file, as a report and by its places."""
+
+    def __init__(self, text: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
+        super().__init__(text)
+        self.diagnostics = diagnostics
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.diagnostics)
+
+
+class PipelineError(_WithDiagnostics, ConfigurationError):
     """A pipeline file or a roll-out file is wrong. Its text is the report with all diagnostics."""
 
-    def __init__(self, text: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
-        super().__init__(text)
-        self.diagnostics = diagnostics
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.diagnostics)
-
-
-class ExamplesError(Error):
+class ExamplesError(_WithDiagnostics):
     """An example of a pipeline file gives another result than the file says."""
-
-    def __init__(self, text: str, diagnostics: tuple[Diagnostic, ...] = ()) -> None:
-        super().__init__(text)
-        self.diagnostics = diagnostics
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.args[0], self.diagnostics)
 
 
 class RunError(Error, RuntimeError):
